@@ -1,0 +1,97 @@
+"""Snapshot and training tables, computed by DuckDB in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from featuremill.errors import DataError
+from featuremill.queries.expressions import Compiled
+from featuremill.queries.features import table_query
+from featuremill.queries.proven import translate
+from featuremill.queries.rows import source_types
+from featuremill.queries.sums import Range
+from featuremill.spec.expressions import parse_expression
+from featuremill.spec.models import Source
+from featuremill.steps.jobs import SourceInput, TableJob, TableReport
+
+if TYPE_CHECKING:
+    import duckdb
+
+_TYPES = {
+    "boolean": "BOOLEAN",
+    "int": "INTEGER",
+    "bigint": "BIGINT",
+    "double": "DOUBLE",
+    "string": "VARCHAR",
+    "date": "DATE",
+    "timestamp": "TIMESTAMPTZ",
+}
+
+SNAPSHOT_ROW_GROUP = 20_480
+"""Rows a row group of a table that is read by id: a point read touches one."""
+TRAINING_ROW_GROUP = 122_880
+
+
+class DuckDBCompiler:
+    """Compiles Spark SQL expressions for DuckDB; raises NotProven for what is not proven equal."""
+
+    def compile(self, expression: str, types: Mapping[str, str]) -> Compiled:
+        translation = translate(parse_expression(expression), types)
+        return Compiled(translation.sql, translation.type)
+
+
+def build(connection: duckdb.DuckDBPyConnection, job: TableJob) -> TableReport:
+    """Write the table of a job into its target folder as `part-00000.parquet`, rows in the table's order.
+
+    Raises NotProven if an expression has to go to Spark, DataError if the data breaks an expression (an overflow, a
+    division by zero).
+    """
+    import duckdb
+
+    query = table_query(
+        job.pipeline,
+        job.table,
+        job.ds,
+        "duckdb",
+        DuckDBCompiler(),
+        one_row_a_key={name: given.one_row_a_key for name, given in job.inputs.items()},
+        ranges=_ranges(job.inputs),
+    )
+    for name, given in job.inputs.items():
+        connection.execute(_landed_view(name, job.pipeline.sources[name], given))
+    row_group = SNAPSHOT_ROW_GROUP if job.table == "snapshot" else TRAINING_ROW_GROUP
+    order = ", ".join(f'"{name}"' for name in query.order_by)
+    target = str(Path(job.target_dir) / "part-00000.parquet").replace("'", "''")
+    copy = (
+        f"COPY (SELECT * FROM (\n{query.sql}\n) ORDER BY {order})\nTO '{target}' "
+        f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {row_group})"
+    )
+    try:
+        (rows,) = connection.execute(copy).fetchone() or (0,)
+    except (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException) as error:
+        what = str(error).splitlines()[0]
+        raise DataError(f"{job.pipeline.pipeline}.{job.table} ds={job.ds}: a value breaks an expression: {what}") from error
+    return TableReport(rows=rows)
+
+
+def _ranges(inputs: Mapping[str, SourceInput]) -> dict[str, dict[str, Range]]:
+    return {
+        name: {column: Range(known.smallest, known.largest) for column, known in given.ranges.items()}
+        for name, given in inputs.items()
+    }
+
+
+def _landed_view(name: str, source: Source, given: SourceInput) -> str:
+    """The relation `landed_<source>`: all visible partitions with their landing day `ds` (string), read off the path."""
+    if not given.partitions:
+        columns = [f'CAST(NULL AS {_TYPES[kind]}) AS "{column}"' for column, kind in source_types(source).items()]
+        empty = ", ".join([*columns, "CAST(NULL AS VARCHAR) AS ds"])
+        return f"CREATE OR REPLACE TEMP VIEW landed_{name} AS SELECT {empty} WHERE false"
+    files = sorted(str(path) for part in given.partitions for path in Path(part.location).glob("part-*.parquet"))
+    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
+    return (
+        f"CREATE OR REPLACE TEMP VIEW landed_{name} AS SELECT * FROM read_parquet([{listed}], "
+        "hive_partitioning = true, hive_types = {'ds': VARCHAR})"
+    )

@@ -1,0 +1,118 @@
+"""What a run would do, and why: the graph held against what the warehouse has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from featuremill.spec.models import Pipeline
+from featuremill.steps.checks import find_outcome
+from featuremill.steps.graph import Graph, Landing, Step
+from featuremill.steps.published import Published
+from featuremill.warehouse.manifest import Manifest
+from featuremill.warehouse.storage import Warehouse
+
+Status = Literal["done", "to do"]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A step with its status and the reason for it, in words."""
+
+    step: Step
+    status: Status
+    reason: str
+
+
+def plan(pipeline: Pipeline, graph: Graph, warehouse: Warehouse, state: Path, published: Published | None) -> list[Planned]:
+    """What a run of the graph would do. Computes nothing and writes nothing.
+
+    `published` is None where no metastore answers: publishing then counts as to do.
+    """
+    planned: list[Planned] = []
+    for step in graph.steps:
+        planned.append(_planned(pipeline, step, graph, warehouse, state, published))
+    return planned
+
+
+def _planned(
+    pipeline: Pipeline, step: Step, graph: Graph, warehouse: Warehouse, state: Path, published: Published | None
+) -> Planned:
+    if step.kind == "land":
+        return Planned(step, "done", "the raw files are there")
+    if step.kind == "check":
+        outcome = find_outcome(state, pipeline.pipeline, step)
+        if outcome is None:
+            return Planned(step, "to do", "not checked yet")
+        return Planned(step, "done", "checked") if outcome.success else Planned(step, "to do", "failed the last time")
+    if step.kind == "publish":
+        return _publishing(pipeline, step, graph, published)
+    if all(warehouse.find(pipeline.pipeline, out.table, out.ds, out.fingerprint) for out in step.outputs):
+        return Planned(step, "done", "nothing changed")
+    return Planned(step, "to do", why(step, _newest(warehouse, pipeline.pipeline, step)))
+
+
+def _publishing(pipeline: Pipeline, step: Step, graph: Graph, published: Published | None) -> Planned:
+    if published is None:
+        return Planned(step, "to do", "the Hive metastore does not answer")
+    waiting = [out for other in graph.steps for out in other.outputs if not published.has(out)]
+    if waiting:
+        names = list(dict.fromkeys(out.table for out in waiting))
+        return Planned(step, "to do", f"{len(waiting)} partitions of {', '.join(names)} are not published")
+    return Planned(step, "done", "all partitions are published")
+
+
+def _newest(warehouse: Warehouse, pipeline: str, step: Step) -> Manifest | None:
+    """The manifest of the newest result of the step for its day, if it has one."""
+    found = warehouse.manifests_of_day(pipeline, step.outputs[0].table, step.ds)
+    return found[-1] if found else None
+
+
+def why(step: Step, before: Manifest | None) -> str:
+    """Why a step has to be done, against what it was made of the last time."""
+    if before is None:
+        return "missing"
+    changed = changed_parts(before.definition, step.definition)
+    if changed:
+        return "changed definition: " + ", ".join(changed[:4]) + (" ..." if len(changed) > 4 else "")
+    new = [name for name in step.inputs if name not in before.inputs]
+    other = [name for name in step.inputs if before.inputs.get(name, step.inputs[name]) != step.inputs[name]]
+    gone = [name for name in before.inputs if name not in step.inputs]
+    parts = [f"{word} {_few(names)}" for word, names in (("new", new), ("changed", other), ("gone", gone)) if names]
+    return "; ".join(parts) or "missing"
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def changed_parts(before: Any, after: Any, path: str = "") -> list[str]:
+    """The places (`features[0].aggregate.nb`) in which two JSON values differ."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        keys = dict.fromkeys([*before, *after])
+        return [p for key in keys for p in changed_parts(before.get(key), after.get(key), f"{path}.{key}".lstrip("."))]
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        pairs = enumerate(zip(before, after, strict=True))
+        return [part for index, (old, new) in pairs for part in changed_parts(old, new, f"{path}[{index}]")]
+    return [] if before == after else [path or "all"]
+
+
+def with_archived(
+    pipeline: Pipeline, landings: Mapping[str, Mapping[str, Landing]], warehouse: Warehouse, upto: str
+) -> dict[str, dict[str, Landing]]:
+    """Landings, and those whose raw files are gone but whose typed rows are in the warehouse.
+
+    Raw files may be archived once they are ingested; their rows stay visible. The newest result of the day counts.
+    """
+    result: dict[str, dict[str, Landing]] = {}
+    for source in pipeline.sources:
+        days = dict(landings.get(source, {}))
+        for day in warehouse.days(pipeline.pipeline, source):
+            if day <= upto and day not in days:
+                manifests = warehouse.manifests_of_day(pipeline.pipeline, source, day)
+                if manifests:
+                    days[day] = Landing(files={}, ingested=manifests[-1].fingerprint)
+        result[source] = dict(sorted(days.items()))
+    return result
