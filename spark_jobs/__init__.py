@@ -1,0 +1,1 @@
+"""The jobs that run on Spark: session, ingest, tables. The only room that imports PySpark."""
