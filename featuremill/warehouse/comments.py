@@ -1,0 +1,122 @@
+"""What the columns of a pipeline's tables mean, in a sentence each: the comments that Hive shows."""
+
+from __future__ import annotations
+
+import re
+
+from featuremill.spec.columns import AggregateColumn, SelectColumn, feature_columns
+from featuremill.spec.models import GENERATED_KEY, Aggregate, Pipeline, Source
+
+_UNITS = {"d": "day", "h": "hour", "min": "minute", "s": "second"}
+_PHRASES = {
+    "count": "number of {rows} with {x}",
+    "sum": "sum of {x} over {rows}",
+    "mean": "mean of {x} over {rows}",
+    "min": "smallest {x} of {rows}",
+    "max": "largest {x} of {rows}",
+    "stddev": "sample standard deviation of {x} over {rows}",
+    "first": "{x} of the first of {rows}",
+    "last": "{x} of the last of {rows}",
+    "count_distinct": "number of distinct {x} over {rows}",
+    "set": "distinct {x}, sorted, over {rows}",
+    "since_last": "days since the last of {rows}",
+}
+_TIME_UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds"}
+
+
+def source_comments(source: Source) -> dict[str, str]:
+    """Of a typed source table: the descriptions of the pipeline file, and what key and time are."""
+    comments = {}
+    for name, column in source.columns.items():
+        said = [column.description] if column.description else []
+        if name == source.key:
+            said.append("key: one row each, the newest landing wins")
+        if source.time is not None and name == source.time.column:
+            unit = f" in {_TIME_UNITS[source.time.unit]} since 1970" if source.time.unit else ""
+            said.append(f"event time{unit}, UTC")
+        if column.outcome:
+            said.append("known only after the event")
+        if said:
+            comments[name] = "; ".join(said)
+    for name, derived in source.derive.items():
+        comments[name] = derived.description or f"derived: {derived.expression}"
+    if source.key is None:
+        comments[GENERATED_KEY] = "key: MD5 of the row's fields as they were in the file"
+    return comments
+
+
+QUARANTINE_COMMENTS = {
+    "raw_line": "the line as it was in the file",
+    "kind": "malformed, invalid, missing or duplicate",
+    "reason": "what is wrong with it",
+    "file": "the file it was in",
+    "line_number": "line of the file where the record begins, the first is 1",
+}
+
+
+def table_comments(pipeline: Pipeline, table: str) -> dict[str, str]:
+    """Of `snapshot` or `training`: key, as_of, features, label."""
+    entity = pipeline.entity.key
+    comments = {entity: "the entity: what a lookup asks for"}
+    spine = pipeline.sources[pipeline.spine] if pipeline.spine else None
+    if table == "training" and spine is not None and spine.key_column != entity:
+        comments[spine.key_column] = f"key of the {pipeline.spine} row"
+    comments["as_of"] = (
+        "the moment the features are of: midnight at the end of ds, UTC"
+        if table == "snapshot"
+        else "the moment the features are of: the row's event time, UTC"
+    )
+    if pipeline.label is not None and table == "training":
+        after = pipeline.label.available_after
+        known = f", known {_length(after.text)} after the event" if after.micros else ""
+        comments[pipeline.label.column] = f"label{known}"
+    for column in feature_columns(pipeline):
+        comments[column.name] = (
+            _aggregate(pipeline, column) if isinstance(column, AggregateColumn) else _select(pipeline, column, table)
+        )
+    return comments
+
+
+def _aggregate(pipeline: Pipeline, column: AggregateColumn) -> str:
+    aggregate = column.aggregate
+    if aggregate.description:
+        return aggregate.description + (f" ({_length(column.over.text)})" if column.over else "")
+    block = pipeline.features[column.block]
+    matched = block.by or pipeline.entity.key
+    rows = f"the {block.source} of the same {matched}"
+    rows += f" in the {_length(column.over.text)} before as_of" if column.over else " before as_of"
+    return _sentence(aggregate, rows) + _conditions(aggregate)
+
+
+def _sentence(aggregate: Aggregate, rows: str) -> str:
+    if aggregate.argument == "*" and aggregate.kind == "count":
+        return f"number of {rows}"
+    return _PHRASES[aggregate.kind].format(x=aggregate.argument, rows=rows)
+
+
+def _conditions(aggregate: Aggregate) -> str:
+    where = f", where {aggregate.where}" if aggregate.where else ""
+    hidden = aggregate.known_after
+    return where + (f", each known {_length(hidden.text)} after its time" if hidden.micros else "")
+
+
+def _select(pipeline: Pipeline, column: SelectColumn, table: str) -> str:
+    if column.select.description:
+        return column.select.description
+    block = pipeline.features[column.block]
+    matched = block.by or pipeline.entity.key
+    if pipeline.sources[block.source].is_static:
+        row = f"the {block.source} row of the same {matched}"
+    elif table == "training" and block.source == pipeline.spine:
+        row = f"this {block.source} row"
+    else:
+        row = f"the newest {block.source} row of the same {matched}"
+    return f"{column.select.expression}, of {row}"
+
+
+def _length(text: str) -> str:
+    match = re.fullmatch(r"(\d+)(d|h|min|s)", text)
+    if match is None:
+        return text
+    number, unit = int(match[1]), _UNITS[match[2]]
+    return f"{number} {unit}" + ("" if number == 1 else "s")
