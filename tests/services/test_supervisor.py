@@ -1,0 +1,165 @@
+"""Real processes: metastores of their own, and HiveServer2 once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from featuremill.errors import ServiceError
+from featuremill.services.records import read_record, write_record
+from featuremill.services.supervisor import endpoints, service_status, start_services, stop_services
+from featuremill.warehouse.hive import HiveCatalog
+from featuremill.warehouse.storage import Warehouse
+from tests.fixtures_services import Services
+from tests.warehouse.partitions import commit, loans, publish
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "project one" / "state"
+    yield folder
+    stop_services(folder)
+
+
+def _pids(state: Path) -> dict[str, int | None]:
+    return {status.name: status.pid for status in service_status(state)}
+
+
+def _states(state: Path) -> dict[str, str]:
+    return {status.name: status.state for status in service_status(state)}
+
+
+def _kill(state: Path) -> None:
+    """End the metastore without warning, and wait until it is gone."""
+    record = read_record(state, "metastore")
+    assert record is not None and record.pid is not None
+    os.killpg(record.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while record.runs:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_start_stop_and_start_again(state: Path, tmp_path: Path) -> None:
+    assert _states(state) == {"metastore": "stopped", "hiveserver": "stopped"}
+    assert endpoints(state) == {}
+    assert stop_services(state) == []
+
+    (metastore,) = start_services(state, hiveserver=False)
+    assert metastore.started_now and metastore.seconds is not None
+    assert _states(state) == {"metastore": "running", "hiveserver": "stopped"}
+    warehouse = Warehouse(tmp_path / "house")
+    publish(HiveCatalog(*endpoints(state)["metastore"]), warehouse, commit(warehouse, loans()))
+
+    (again,) = start_services(state, hiveserver=False)
+    assert (again.pid, again.port, again.started_now) == (metastore.pid, metastore.port, False)
+
+    assert stop_services(state) == ["metastore"]
+    assert metastore.pid is not None and not psutil.pid_exists(metastore.pid)
+    assert endpoints(state) == {}
+    assert stop_services(state) == []
+
+    # Killed without warning, it comes back on its port with what it knew.
+    (third,) = start_services(state, hiveserver=False)
+    assert third.pid is not None and third.port == metastore.port
+    _kill(state)
+    assert _states(state)["metastore"] == "stopped"
+    (fourth,) = start_services(state, hiveserver=False)
+    assert fourth.port == metastore.port
+    assert HiveCatalog(*endpoints(state)["metastore"]).days("risk", "loans") == ["2024-03-01"]
+
+
+def test_two_projects_side_by_side_and_strangers_are_left_alone(state: Path, tmp_path: Path) -> None:
+    other = tmp_path / "project two" / "state"
+    (one,) = start_services(state, hiveserver=False)
+    try:
+        (two,) = start_services(other, hiveserver=False)
+        assert one.port != two.port and one.pid != two.pid
+        assert stop_services(other) == ["metastore"]
+        assert _pids(state)["metastore"] == one.pid
+        # The record of another project's process under a start time that is not its own: a recycled pid.
+        record = read_record(other, "metastore")
+        assert record is not None
+        stale = record.model_copy(update={"pid": one.pid, "started": 1.0, "host": socket.gethostname()})
+        write_record(other, stale)
+        assert stop_services(other) == []
+        assert _states(state)["metastore"] == "running"
+    finally:
+        stop_services(other)
+
+
+def test_two_starts_at_once_start_one(state: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from featuremill.services.supervisor import start_services;"
+        "s, = start_services(Path(sys.argv[1]), hiveserver=False); print(s.pid, s.started_now)"
+    )
+    command = [sys.executable, "-c", script, str(state)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate(timeout=120)[0].split() for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert said[0][0] == said[1][0]
+    assert sorted(line[1] for line in said) == ["False", "True"]
+    # It outlives the process that started it, and listens for this machine only.
+    pid = int(said[0][0])
+    assert _states(state)["metastore"] == "running"
+    listening = [c.laddr.ip for c in psutil.Process(pid).net_connections() if c.status == psutil.CONN_LISTEN]
+    assert listening and all(address.endswith("127.0.0.1") for address in listening)
+
+
+def test_a_port_taken_meanwhile_moves_and_a_fixed_one_is_refused(state: Path) -> None:
+    (first,) = start_services(state, hiveserver=False)
+    assert first.port is not None
+    stop_services(state)
+    said: list[str] = []
+    with socket.socket() as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        stranger.bind(("127.0.0.1", first.port))
+        stranger.listen()
+        with pytest.raises(ServiceError, match=f"port {first.port} of 127.0.0.1, set for metastore, is taken"):
+            start_services(state, hiveserver=False, ports={"metastore": first.port})
+        (moved,) = start_services(state, hiveserver=False, progress=said.append)
+    assert moved.port != first.port
+    assert any(f"port {first.port}" in line for line in said)
+
+
+def test_a_start_that_fails_shows_the_log_and_leaves_nothing(state: Path) -> None:
+    (state / "metastore").mkdir(parents=True)
+    (state / "metastore" / "db").write_text("not a database")
+    with pytest.raises(ServiceError, match=r"(?s)Hive metastore .*the end of .*metastore.log:\n.*db") as caught:
+        start_services(state, hiveserver=False)
+    assert len(str(caught.value).splitlines()) <= 17
+    assert endpoints(state) == {}
+
+
+def test_a_server_that_hangs_is_seen_and_replaced(state: Path) -> None:
+    (first,) = start_services(state, hiveserver=False)
+    assert first.pid is not None
+    os.kill(first.pid, signal.SIGSTOP)
+    assert _states(state)["metastore"] == "not answering"
+    (second,) = start_services(state, hiveserver=False)
+    assert second.pid != first.pid and second.port == first.port
+    assert _states(state)["metastore"] == "running"
+
+
+def test_hiveserver_listens_here_only_and_litters_nothing(services: Services) -> None:
+    before = set(os.listdir("."))
+    services.query("SELECT 1")
+    services.query("CREATE DATABASE IF NOT EXISTS litter")
+    pid = {status.name: status.pid for status in service_status(services.state)}["hiveserver"]
+    assert pid is not None
+    listening = [c.laddr.ip for c in psutil.Process(pid).net_connections() if c.status == psutil.CONN_LISTEN]
+    assert listening and all(address.endswith("127.0.0.1") for address in listening)
+    made = {path.name for path in services.state.rglob("*")}
+    assert "metastore_db" not in made and "spark-warehouse" not in made
+    assert set(os.listdir(".")) == before
