@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from featuremill.errors import DataError
 from featuremill.queries.expressions import Compiled
-from featuremill.queries.features import table_query
-from featuremill.queries.proven import translate
+from featuremill.queries.features import table_query, tables_of
+from featuremill.queries.proven import NotProven, translate
 from featuremill.queries.rows import source_types
 from featuremill.queries.sums import Range
 from featuremill.spec.expressions import parse_expression
-from featuremill.spec.models import Source
+from featuremill.spec.models import Pipeline, Source
 from featuremill.steps.jobs import SourceInput, TableJob, TableReport
 
 if TYPE_CHECKING:
@@ -95,3 +95,13 @@ def _landed_view(name: str, source: Source, given: SourceInput) -> str:
         f"CREATE OR REPLACE TEMP VIEW landed_{name} AS SELECT * FROM read_parquet([{listed}], "
         "hive_partitioning = true, hive_types = {'ds': VARCHAR})"
     )
+
+
+def not_proven(pipeline: Pipeline) -> NotProven | None:
+    """The first part of a pipeline's expressions that only Spark may evaluate, None if DuckDB may evaluate all."""
+    try:
+        for table in tables_of(pipeline):
+            table_query(pipeline, table, "2000-01-01", "duckdb", DuckDBCompiler())
+    except NotProven as reason:
+        return reason
+    return None
