@@ -1,0 +1,94 @@
+"""One landing of a source on Spark: raw lines -> typed rows and quarantined lines.
+
+The clean way is one scan that counts lines, and one that types, drops earlier rows of a key and writes. Only where
+rows are missing then are the files read again, for the quarantine alone: so typed rows do not carry their raw line
+through a shuffle, and nothing is cached.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame, SparkSession
+
+from featuremill.errors import DataError
+from featuremill.steps.jobs import IngestJob, IngestReport, NumberRange
+from spark_jobs.failures import spark_errors
+from spark_jobs.landing import FILE, LINE, Landing
+from spark_jobs.lines import steady_blocks
+from spark_jobs.output import array_of, glob_safe, quoted, write_parquet
+
+_CSV_BYTES_A_PART = 64 * 1024 * 1024
+_GZIP_RATIO = 6
+_REASONS_REPORTED = 20
+_NOTHING_QUARANTINED = "SELECT '' AS raw_line, '' AS kind, '' AS reason, '' AS file, 0L AS line_number WHERE false"
+_NUMBERS = ("int", "bigint", "double")
+
+
+def ingest(spark: SparkSession, job: IngestJob) -> IngestReport:
+    """Write the typed rows (sorted by key in each part) and the quarantine (by file and line) of one landing.
+
+    Typed: the declared columns, after `row_key` where the source names no key. Quarantine: raw_line, kind, reason,
+    file (string), line_number (bigint). Raises DataError for a file that cannot be read to its end.
+    """
+    doing = f"{job.pipeline}.{job.source_name} ds={job.ds}"
+    with spark_errors(doing), steady_blocks(spark, job.files):
+        landing = Landing(spark, job)
+        typed = _write_typed(spark, job, landing)
+        quarantined = _write_quarantine(spark, job, landing.rejected()) if typed < landing.rows else 0
+        duplicates = 0
+        if typed + quarantined < landing.rows:
+            duplicates = _write_quarantine(spark, job, landing.repeated()) - quarantined
+        if typed == landing.rows:
+            write_parquet(spark, spark.sql(_NOTHING_QUARANTINED), job.quarantine_dir)
+        if typed + quarantined + duplicates != landing.rows:
+            raise DataError(
+                f"{doing}: {landing.rows} rows were read, but {typed} typed, {quarantined} quarantined and "
+                f"{duplicates} repeated ones were written; the files changed while they were read: run again"
+            )
+        return IngestReport(
+            rows_in=landing.rows,
+            rows_typed=typed,
+            rows_quarantined=quarantined,
+            rows_duplicate=duplicates,
+            reasons=_reasons(spark, job) if quarantined else {},
+            ranges=_ranges(spark, job),
+        )
+
+
+def _write_typed(spark: SparkSession, job: IngestJob, landing: Landing) -> int:
+    """The last row of each key, spread over the parts by the key's hash: the same bytes wherever it runs."""
+    rank = f"row_number() OVER (PARTITION BY {quoted(landing.key)} ORDER BY {FILE} DESC, {LINE} DESC)"
+    spread = landing.typed().select(*landing.columns, FILE, LINE).repartition(_parts(job), landing.key)
+    newest = spread.selectExpr("*", f"{rank} AS __rank").where("__rank = 1")
+    rows = newest.sortWithinPartitions(landing.key).select(*landing.columns)
+    return write_parquet(spark, rows, job.typed_dir)
+
+
+def _write_quarantine(spark: SparkSession, job: IngestJob, rows: DataFrame) -> int:
+    """Add quarantine rows; returns how many the folder then has."""
+    names = array_of(file.name for file in job.files)
+    arranged = rows.repartition(_parts(job), FILE, LINE).sortWithinPartitions(FILE, LINE)
+    columns = ("raw_line", "kind", "reason", f"{names}[{FILE}] AS file", f"{LINE} AS line_number")
+    return write_parquet(spark, arranged.selectExpr(*columns), job.quarantine_dir)
+
+
+def _reasons(spark: SparkSession, job: IngestJob) -> dict[str, int]:
+    """The most frequent reasons, those of duplicates left out."""
+    rejected = spark.read.parquet(glob_safe(job.quarantine_dir)).where("kind <> 'duplicate'")
+    counted = rejected.groupBy("reason").count().orderBy("count", "reason", ascending=[False, True])
+    return {row["reason"]: row["count"] for row in counted.limit(_REASONS_REPORTED).collect()}
+
+
+def _ranges(spark: SparkSession, job: IngestJob) -> dict[str, NumberRange]:
+    """The magnitudes of the numeric columns, from what was written."""
+    numbers = [name for name, column in job.source.columns.items() if column.type in _NUMBERS]
+    if not numbers:
+        return {}
+    sizes = [f"nullif(abs(CAST({quoted(name)} AS DOUBLE)), 0D) AS {quoted(name)}" for name in numbers]
+    found = spark.read.parquet(glob_safe(job.typed_dir)).selectExpr(*sizes)
+    (row,) = found.selectExpr(*(f"struct(min({quoted(name)}), max({quoted(name)}))" for name in numbers)).collect()
+    return {name: NumberRange(smallest=low, largest=high) for name, (low, high) in zip(numbers, row, strict=True)}
+
+
+def _parts(job: IngestJob) -> int:
+    size = sum(file.size * (_GZIP_RATIO if file.name.endswith((".gz", ".bz2")) else 1) for file in job.files)
+    return max(1, -(-size // _CSV_BYTES_A_PART))

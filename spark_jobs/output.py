@@ -1,0 +1,57 @@
+"""Writing parquet folders, and the paths and names that go into Spark."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from pyspark.sql import DataFrame, SparkSession
+
+
+def quoted(name: str) -> str:
+    """A column name as SQL takes it: hyphens and reserved words are allowed."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def literal(text: str) -> str:
+    """A text as a SQL string that means exactly that text."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n").replace("\r", "\\r")
+    return f"'{escaped}'"
+
+
+def array_of(texts: Iterable[str]) -> str:
+    """Texts as a SQL array."""
+    return f"array({', '.join(map(literal, texts))})"
+
+
+def glob_safe(location: str) -> str:
+    """A path that means itself where Spark takes globs."""
+    return re.sub(r"([*?\[\]{}\\])", r"\\\1", location)
+
+
+def write_parquet(spark: SparkSession, frame: DataFrame, folder: str) -> int:
+    """Write a frame into an existing empty folder: part files and nothing else. Returns the rows, counted from the
+    footers of what was written.
+    """
+    writer = frame.write.mode("append").option("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false")
+    writer.option("compression", "zstd").parquet(folder)
+    _drop_checksums(folder)
+    return spark.read.schema(frame.schema).parquet(glob_safe(folder)).count()
+
+
+def local_path(location: str) -> Path | None:
+    """The path of a local folder given as a path or a file: URI; None for one that lies elsewhere."""
+    parts = urlsplit(location)
+    if parts.scheme == "file":
+        return Path(unquote(parts.path))
+    return None if "://" in location else Path(location)
+
+
+def _drop_checksums(folder: str) -> None:
+    """Hadoop's local file system leaves a hidden .crc beside every file; other file systems leave none."""
+    path = local_path(folder)
+    if path is not None and path.is_dir():
+        for checksum in path.glob(".*.crc"):
+            checksum.unlink()
