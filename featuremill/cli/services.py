@@ -1,0 +1,44 @@
+"""`featuremill services`: the local Hive metastore and HiveServer2."""
+
+from __future__ import annotations
+
+import typer
+
+from featuremill.cli.options import ProjectOption
+from featuremill.cli.printing import note, out, print_table
+from featuremill.cli.workspace import open_workspace
+
+app = typer.Typer(help="Start, stop and look at the local Hive metastore and HiveServer2.", no_args_is_help=True)
+
+
+@app.command()
+def start(project: ProjectOption = None) -> None:
+    """Start what does not run yet; returns when all of it answers."""
+    from featuremill.services.supervisor import start_services
+
+    workspace = open_workspace(project)
+    started = start_services(workspace.state, ports=workspace.service_ports(), progress=note)
+    for service in started:
+        took = f"started in {service.seconds:.0f} s" if service.started_now and service.seconds else "runs"
+        out.print(f"{service.name:<11} {service.host}:{service.port}  {took}")
+
+
+@app.command()
+def stop(project: ProjectOption = None) -> None:
+    """Stop the services that were started from this project."""
+    from featuremill.services.supervisor import stop_services
+
+    stopped = stop_services(open_workspace(project).state)
+    out.print(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
+
+
+@app.command()
+def status(project: ProjectOption = None) -> None:
+    """Say of each service whether it runs and answers, and where its log is. Exit code 1 if one does not."""
+    from featuremill.services.supervisor import service_status
+
+    found = service_status(open_workspace(project).state)
+    rows = [(s.name, s.state, f"{s.host}:{s.port}" if s.port else "", s.pid, s.log) for s in found]
+    print_table(("service", "state", "address", "pid", "log"), rows)
+    if any(service.state != "running" for service in found):
+        raise typer.Exit(1)

@@ -1,0 +1,147 @@
+"""A project as the commands work with it: its pipelines, its warehouse, its services."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from featuremill.cli.engines import RunEngines, spark_engine
+from featuremill.connectors.landings import Landings
+from featuremill.errors import DataError, ServiceError
+from featuremill.local_engine.engine import LocalEngine
+from featuremill.local_engine.session import LocalSettings
+from featuremill.local_engine.tables import not_proven
+from featuremill.spec.models import Pipeline
+from featuremill.spec.project import PIPELINES, Project, find_project, load_project
+from featuremill.steps.execution import Workplace
+from featuremill.steps.graph import Graph, Landing, build_graph
+from featuremill.steps.jobs import Engine, RawFile
+from featuremill.steps.planning import with_archived
+from featuremill.steps.published import Published, read_published
+from featuremill.warehouse.hive import HiveCatalog
+from featuremill.warehouse.storage import Warehouse
+
+
+class Workspace:
+    """An opened project. What costs time (reading landings, reaching services) happens when it is first asked for."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.environment = project.environment
+        self.state = Path(project.environment.state)
+        self.landing = project.environment.landing
+
+    # Pipelines
+
+    def pipeline(self, name: str) -> Pipeline:
+        return self.project.pipeline(name)
+
+    def pipeline_names(self) -> list[str]:
+        return list(self.project.files)
+
+    def pipeline_file(self, name: str) -> Path:
+        return self.project.directory / PIPELINES / f"{name}.yaml"
+
+    def warnings(self, name: str) -> list[str]:
+        return [str(problem) for problem in self.project.files[name].warnings]
+
+    # What runs work with
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        return Warehouse(self.environment.warehouse)
+
+    def workplace(self, pipeline: Pipeline) -> Workplace:
+        landings = self._landings(pipeline)
+
+        def raw_files(source: str, day: str) -> tuple[Sequence[RawFile], Sequence[str]]:
+            return landings[source].read(day)
+
+        return Workplace(pipeline, self.warehouse, self.state, raw_files)
+
+    def _landings(self, pipeline: Pipeline) -> dict[str, Landings]:
+        return {name: Landings(source, self.landing, self.state) for name, source in pipeline.sources.items()}
+
+    def graph(self, pipeline: Pipeline, day: str) -> Graph:
+        """The graph of a run for a day, over the landings there are.
+
+        Raises DataError if the day's landing of a source is missing where it must not be.
+        """
+        found: dict[str, dict[str, Landing]] = {}
+        for name, landings in self._landings(pipeline).items():
+            found[name] = {ds: Landing(files=hashes) for ds, hashes in landings.hashes(upto=day).items()}
+        every = with_archived(pipeline, found, self.warehouse, day)
+        for name, days in every.items():
+            self._require_landing(pipeline, name, day, days)
+        return build_graph(pipeline, day, every)
+
+    def _require_landing(self, pipeline: Pipeline, name: str, day: str, days: Mapping[str, Landing]) -> None:
+        source = pipeline.sources[name]
+        path = source.connector.path.replace("{landing}", self.landing)
+        where = f"{pipeline.pipeline}.{name}: no file at {path.replace('{ds}', day)}"
+        if source.is_static:
+            if not days:
+                raise DataError(f"{where}, nor of an earlier day; put the files there, or correct `path`")
+        elif day not in days and source.connector.missing == "error":
+            newest = f"the newest landing is ds={max(days)}" if days else "there is no earlier landing either"
+            raise DataError(
+                f"{where} ({newest}); put the day's files there, or, if days without files are normal, "
+                "set `missing: allow` in its connector"
+            )
+
+    # Engines
+
+    def spark_reason(self, pipeline: Pipeline) -> str | None:
+        """Why a pipeline's tables have to be made by Spark; None if DuckDB may make them."""
+        reason = not_proven(pipeline)
+        return None if reason is None else str(reason)
+
+    def engines(self, pipeline: Pipeline, chosen: str | None) -> RunEngines:
+        return RunEngines(
+            chosen or self.environment.engine, self.spark_reason(pipeline), self._local_engine, self._spark_engine
+        )
+
+    def _local_engine(self) -> Engine:
+        return LocalEngine(LocalSettings(scratch=self.state / "scratch"))
+
+    def _spark_engine(self) -> Engine:
+        return spark_engine(self.environment)
+
+    # Services
+
+    def service_ports(self) -> dict[str, int]:
+        """The ports that the environment fixes, by service."""
+        wanted = {"metastore": self.environment.metastore.port, "hiveserver": self.environment.hiveserver.port}
+        return {name: port for name, port in wanted.items() if isinstance(port, int)}
+
+    def _endpoint(self, name: str) -> tuple[str, int]:
+        from featuremill.services.supervisor import endpoints
+
+        configured = getattr(self.environment, name)
+        running = endpoints(self.state).get(name)
+        if running is not None:
+            return running
+        if isinstance(configured.port, int):
+            return configured.host, configured.port
+        raise ServiceError(f"the {name} of this project does not run; start it with ./start.sh or `featuremill services start`")
+
+    def catalog(self) -> HiveCatalog:
+        """Raises ServiceError where no metastore is known to run."""
+        return HiveCatalog(*self._endpoint("metastore"))
+
+    def hiveserver(self) -> tuple[str, int]:
+        return self._endpoint("hiveserver")
+
+    def published(self, pipeline: Pipeline, graph: Graph) -> Published | None:
+        """What Hive shows of the graph's tables; None where the metastore does not answer."""
+        tables = [output.table for step in graph.steps for output in step.outputs]
+        try:
+            return read_published(self.catalog(), pipeline, tables)
+        except ServiceError:
+            return None
+
+
+def open_workspace(project: Path | None) -> Workspace:
+    """The project of --project, or the nearest one. Raises UsageError where there is none."""
+    return Workspace(load_project(project if project is not None else find_project()))

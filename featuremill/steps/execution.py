@@ -1,0 +1,209 @@
+"""Doing one step: the engine writes into a stage, and the warehouse makes the stage a partition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from featuremill.errors import DataError
+from featuremill.spec.models import Pipeline
+from featuremill.steps.checks import keep_outcome, results_folder
+from featuremill.steps.fingerprints import required_columns, sources_read
+from featuremill.steps.graph import Graph, Step
+from featuremill.steps.jobs import (
+    Engine,
+    ExpectJob,
+    IngestJob,
+    IngestReport,
+    NumberRange,
+    PartitionInput,
+    QualityReport,
+    RawFile,
+    SourceInput,
+    TableJob,
+)
+from featuremill.warehouse.manifest import Manifest
+from featuremill.warehouse.storage import Stage, Warehouse
+from featuremill.warehouse.tables import column_comments
+
+RawFiles = Callable[[str, str], tuple[Sequence[RawFile], Sequence[str]]]
+"""(source, day) -> its files with their headers matched, and warnings for people."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a step did, for people: rows written, a short remark, and warnings."""
+
+    rows: int | None = None
+    remark: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What steps work with."""
+
+    pipeline: Pipeline
+    warehouse: Warehouse
+    state: Path
+    raw_files: RawFiles
+
+
+def ingest(place: Workplace, step: Step, engine: Engine) -> Outcome:
+    """Make the typed and the quarantine partition of one landing.
+
+    The quarantine is committed first and in any case, so that rejected lines are kept even where too many of them stop
+    the run. Raises DataError if more of the landing is quarantined than the source tolerates.
+    """
+    assert step.source is not None
+    source = place.pipeline.sources[step.source]
+    files, warnings = place.raw_files(step.source, step.ds)
+    with ExitStack() as cleanup:
+        typed, quarantine = (_stage(place, step, number, cleanup) for number in range(2))
+        job = IngestJob(
+            pipeline=place.pipeline.pipeline,
+            source_name=step.source,
+            source=source,
+            ds=step.ds,
+            required=required_columns(place.pipeline, step.source),
+            files=tuple(files),
+            typed_dir=typed.directory,
+            quarantine_dir=quarantine.directory,
+        )
+        report = engine.ingest(job)
+        rejected = _commit(place, step, quarantine, engine, report.model_dump(mode="json"))
+        share = report.rows_quarantined / report.rows_in if report.rows_in else 0.0
+        if share > source.tolerate.quarantined:
+            raise DataError(
+                f"{place.pipeline.pipeline}.{step.source} ds={step.ds}: {report.rows_quarantined:,} of {report.rows_in:,} "
+                f"rows ({share:.2%}) do not parse, {source.tolerate.quarantined:.2%} are tolerated; nothing was published. "
+                f"Their lines and reasons are in {rejected}. {_reasons(report)}"
+            )
+        _commit(place, step, typed, engine, report.model_dump(mode="json"))
+    return Outcome(report.rows_typed, _ingest_remark(report), tuple(warnings))
+
+
+def _reasons(report: IngestReport) -> str:
+    listed = ", ".join(f"{count:,} {kind}" for kind, count in sorted(report.reasons.items()))
+    return f"By kind: {listed}." if listed else ""
+
+
+def _ingest_remark(report: IngestReport) -> str:
+    parts = [f"{report.rows_in:,} rows in"]
+    if report.rows_quarantined:
+        parts.append(f"{report.rows_quarantined:,} quarantined")
+    if report.rows_duplicate:
+        parts.append(f"{report.rows_duplicate:,} duplicates")
+    return ", ".join(parts)
+
+
+def check(place: Workplace, graph: Graph, step: Step, engine: Engine) -> Outcome:
+    """Check the expectations of a landing's typed rows. Raises DataError if one is not met."""
+    from featuremill.quality.report import failed_message
+
+    assert step.source is not None
+    typed = graph.step(step.after[0]).outputs[0]
+    folder = results_folder(place.state, place.pipeline.pipeline, step)
+    folder.mkdir(parents=True, exist_ok=True)
+    report: QualityReport = engine.expect(
+        ExpectJob(
+            pipeline=place.pipeline.pipeline,
+            source_name=step.source,
+            ds=step.ds,
+            expectations=place.pipeline.sources[step.source].expect,
+            typed_dir=place.warehouse.partition_dir(place.pipeline.pipeline, typed.table, typed.ds, typed.fingerprint),
+            results_dir=str(folder),
+        )
+    )
+    keep_outcome(place.state, place.pipeline.pipeline, step, report)
+    if not report.success:
+        where = f"{place.pipeline.pipeline}.{step.source} ds={step.ds}"
+        raise DataError(f"{where}: expectations are not met; nothing was published.\n{failed_message(report)}")
+    return Outcome(remark=f"{len(report.outcomes)} expectations met")
+
+
+def build(place: Workplace, graph: Graph, step: Step, engine: Engine) -> Outcome:
+    """Make a snapshot or training partition from the typed partitions it reads."""
+    (output,) = step.outputs
+    with ExitStack() as cleanup:
+        stage = _stage(place, step, 0, cleanup)
+        job = TableJob.model_validate(
+            {
+                "pipeline": place.pipeline,
+                "table": output.table,
+                "ds": step.ds,
+                "inputs": table_inputs(place, graph),
+                "target_dir": stage.directory,
+            }
+        )
+        report = engine.build(job)
+        _commit(place, step, stage, engine, {})
+    return Outcome(report.rows)
+
+
+def table_inputs(place: Workplace, graph: Graph) -> dict[str, SourceInput]:
+    """Source -> the typed partitions that a table of the graph reads, with what their manifests know."""
+    inputs = {}
+    for source in sources_read(place.pipeline):
+        steps = [s for s in graph.steps if s.kind == "ingest" and s.source == source]
+        inputs[source] = _source_input(place, source, steps)
+    return inputs
+
+
+def _source_input(place: Workplace, source: str, steps: Sequence[Step]) -> SourceInput:
+    manifests = [_typed_manifest(place, step) for step in steps]
+    name = place.pipeline.pipeline
+    return SourceInput(
+        partitions=tuple(
+            PartitionInput(
+                ds=m.ds, location=place.warehouse.partition_dir(name, source, m.ds, m.fingerprint), rows=m.rows
+            )
+            for m in manifests
+        ),
+        # Within a landing a key is there once; a second landing with rows may bring it again.
+        one_row_a_key=sum(manifest.rows > 0 for manifest in manifests) <= 1,
+        ranges=_joined_ranges([manifest.details.get("ranges", {}) for manifest in manifests]),
+    )
+
+
+def _typed_manifest(place: Workplace, step: Step) -> Manifest:
+    output = step.outputs[0]
+    manifest = place.warehouse.find(place.pipeline.pipeline, output.table, output.ds, output.fingerprint)
+    if manifest is None:
+        raise DataError(f"{place.pipeline.pipeline}.{output.table} ds={output.ds} is gone; run again to make it anew")
+    return manifest
+
+
+def _joined_ranges(ranges: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, NumberRange]:
+    """Of several landings: a column's range is known only if each of them knows it."""
+    columns = set().union(*(set(of_landing) for of_landing in ranges)) if ranges else set()
+    joined = {}
+    for column in sorted(columns):
+        known = [NumberRange.model_validate(of_landing[column]) for of_landing in ranges if column in of_landing]
+        smallest = [r.smallest for r in known if r.smallest is not None]
+        largest = [r.largest for r in known if r.largest is not None]
+        if len(known) == len(ranges) and smallest and largest:
+            joined[column] = NumberRange(smallest=min(smallest), largest=max(largest))
+    return joined
+
+
+def _stage(place: Workplace, step: Step, number: int, cleanup: ExitStack) -> Stage:
+    output = step.outputs[number]
+    stage = place.warehouse.stage(place.pipeline.pipeline, output.table, output.ds, output.fingerprint)
+    cleanup.callback(place.warehouse.discard, stage)
+    return stage
+
+
+def _commit(place: Workplace, step: Step, stage: Stage, engine: Engine, details: Mapping[str, Any]) -> str:
+    manifest = place.warehouse.describe(
+        stage,
+        engine=engine.name,
+        inputs=step.inputs,
+        definition=step.definition,
+        comments=column_comments(place.pipeline, stage.table),
+        details=details,
+    )
+    return place.warehouse.commit(stage, manifest).directory
