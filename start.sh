@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Sets up .venv, starts the local services, makes the sample data and runs credit risk. Does only what is missing.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+. scripts/environment.sh
+
+case "${1:-}" in
+  -h | --help)
+    cat <<'HELP'
+Usage: ./start.sh [--services-only]
+
+Sets everything up and runs the credit risk pipeline for 2020-12-31:
+  1. .venv with the packages (and a Java runtime, if there is no Java 17 or newer)
+  2. the Hive metastore and HiveServer2, on ports of 127.0.0.1 that are free
+  3. 777,715 sample loans under data/landing
+  4. features in Hive: credit_risk.snapshot and credit_risk.training
+
+  --services-only   only 1 and 2
+
+Run again, it does only what is missing. ./stop.sh stops the services, ./reset.sh removes data/.
+HELP
+    exit 0
+    ;;
+  "" | --services-only) ;;
+  *) fail "unknown argument $1; see ./start.sh --help" ;;
+esac
+
+DS=2020-12-31
+ensure_environment
+featuremill=.venv/bin/featuremill
+
+$featuremill services start
+[ "${1:-}" = --services-only ] && exit 0
+
+if ! ls data/landing/credit_risk/loans/ds=$DS/*.csv >/dev/null 2>&1; then
+  say "Making 777,715 sample loans"
+  $featuremill sample credit_risk --out data/landing
+fi
+
+say "Running credit_risk for $DS"
+$featuremill run credit_risk --ds $DS
+
+query="SELECT id, nb_previous_loans, round(avg_amount_loans_previous, 2) AS avg_amount FROM credit_risk.latest WHERE id = 5008804"
+say "What is known of 5008804, from Hive"
+echo "  $query"
+$featuremill sql "$query"
+say "Try next"
+cat <<HELP
+  .venv/bin/featuremill tables                       what is published
+  .venv/bin/featuremill sql "DESCRIBE credit_risk.snapshot"
+  .venv/bin/featuremill plan credit_risk --ds $DS    what a run would do, and why
+  .venv/bin/featuremill new mine --csv my.csv        a pipeline of your own
+  ./stop.sh                                          stop the services
+HELP
