@@ -43,7 +43,9 @@ def aggregated(loans: DataFrame) -> DataFrame:
         .withColumn("bad_loans_365d", F.count(bad).over(days_before(365, 60)))
         .withColumn("bad_loans_previous", F.count(bad).over(days_before(None, 60)))
         .withColumn("share_bad_loans_previous", F.avg("status").over(days_before(None, 60)))
-        .withColumn("days_since_last_bad_loan", (F.col("seconds") - F.max(bad_seconds).over(days_before(None, 60))) / DAY)
+        .withColumn(
+            "days_since_last_bad_loan", (F.col("seconds") - F.max(bad_seconds).over(days_before(None, 60))) / DAY
+        )
     )
 
 
@@ -71,7 +73,9 @@ def with_selects(frame: DataFrame) -> DataFrame:
 
 def main(csv: str, out: str) -> None:
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    builder = SparkSession.builder.master("local[*]").config("spark.driver.memory", "4g").config("spark.ui.enabled", "false")
+    builder = (
+        SparkSession.builder.master("local[*]").config("spark.driver.memory", "4g").config("spark.ui.enabled", "false")
+    )
     spark = builder.config("spark.sql.session.timeZone", "UTC").getOrCreate()
     loans = spark.read.csv(csv, header=True, inferSchema=True).orderBy("id", "loan_date")
     RAW.extend(loans.columns)

@@ -70,9 +70,7 @@ def _without_zone(frame: DataFrame, columns: dict[str, ColumnType]) -> DataFrame
     """Timestamps as UTC without a zone: PySpark gives others in the time zone of the Python process."""
     return frame.selectExpr(
         *(
-            f"CAST({quoted(name)} AS TIMESTAMP_NTZ) AS {quoted(name)}"
-            if column_type == "timestamp"
-            else quoted(name)
+            f"CAST({quoted(name)} AS TIMESTAMP_NTZ) AS {quoted(name)}" if column_type == "timestamp" else quoted(name)
             for name, column_type in columns.items()
         )
     )

@@ -6,7 +6,13 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pyspark.logger import PySparkLogger
+
 from featuremill.errors import DataError, FeaturemillError
+
+# PySpark prints an error with all its stacks before it raises it; what it says comes with the exception.
+for _logger in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+    PySparkLogger.getLogger(_logger).disabled = True
 
 _CONDITION = re.compile(r"\[(?P<condition>[A-Z][A-Z0-9_.]+)\]\s*(?P<text>[^\n]*)")
 _JAVA_ERROR = re.compile(
@@ -72,8 +78,18 @@ def _feature(error: Exception, sql: str | None) -> str | None:
         start = stop + 1 if sql[: stop + 1].endswith(fragment) else sql.find(fragment) + len(fragment)
         found = _FEATURE.search(sql, start)
         if fragment in sql and found:
-            return found["name"]
+            return _outer_name(sql, found["name"], found.end())
     return None
+
+
+def _outer_name(sql: str, name: str, start: int) -> str:
+    """The feature that a query's inner column (two underscores and more) ends in."""
+    while name.startswith("__"):
+        found = re.compile(rf"\b{name}\b[^\n]*?{_FEATURE.pattern}", re.I).search(sql, start)
+        if found is None:
+            break
+        name, start = found["name"], found.end()
+    return name
 
 
 def _is_from_spark(error: Exception) -> bool:

@@ -9,12 +9,13 @@ from pyspark.sql import SparkSession
 from featuremill.queries.expressions import Compiled
 from featuremill.queries.features import table_query
 from featuremill.queries.sums import Range
+from featuremill.spec.models import Pipeline
 from featuremill.steps.jobs import TableJob, TableReport
 from spark_jobs.tables import expression_types, landed_views, write_query
 
 
 class SparkCompiler:
-    """User expressions are Spark SQL already; what is wanted is the type of their values, which Spark's analyser knows."""
+    """User expressions are Spark SQL already; what is wanted is the type of their values: Spark's analyser has it."""
 
     def __init__(self, spark: SparkSession) -> None:
         self._spark = spark
@@ -26,6 +27,11 @@ class SparkCompiler:
         if key not in self._known:
             (self._known[key],) = expression_types(self._spark, types, [expression])
         return Compiled(f"({expression})", self._known[key])
+
+
+def spark_sql(spark: SparkSession, pipeline: Pipeline, table: str, ds: str) -> str:
+    """The query that makes a table, for people to read."""
+    return table_query(pipeline, table, ds, "spark", SparkCompiler(spark)).sql
 
 
 def build(spark: SparkSession, job: TableJob) -> TableReport:

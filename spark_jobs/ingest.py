@@ -18,7 +18,6 @@ from spark_jobs.output import array_of, glob_safe, quoted, write_parquet
 
 _CSV_BYTES_A_PART = 64 * 1024 * 1024
 _GZIP_RATIO = 6
-_REASONS_REPORTED = 20
 _NOTHING_QUARANTINED = "SELECT '' AS raw_line, '' AS kind, '' AS reason, '' AS file, 0L AS line_number WHERE false"
 _NUMBERS = ("int", "bigint", "double")
 
@@ -49,7 +48,7 @@ def ingest(spark: SparkSession, job: IngestJob) -> IngestReport:
             rows_typed=typed,
             rows_quarantined=quarantined,
             rows_duplicate=duplicates,
-            reasons=_reasons(spark, job) if quarantined else {},
+            reasons=_kinds(spark, job) if typed < landing.rows else {},
             ranges=_ranges(spark, job),
         )
 
@@ -71,11 +70,9 @@ def _write_quarantine(spark: SparkSession, job: IngestJob, rows: DataFrame) -> i
     return write_parquet(spark, arranged.selectExpr(*columns), job.quarantine_dir)
 
 
-def _reasons(spark: SparkSession, job: IngestJob) -> dict[str, int]:
-    """The most frequent reasons, those of duplicates left out."""
-    rejected = spark.read.parquet(glob_safe(job.quarantine_dir)).where("kind <> 'duplicate'")
-    counted = rejected.groupBy("reason").count().orderBy("count", "reason", ascending=[False, True])
-    return {row["reason"]: row["count"] for row in counted.limit(_REASONS_REPORTED).collect()}
+def _kinds(spark: SparkSession, job: IngestJob) -> dict[str, int]:
+    counted = spark.read.parquet(glob_safe(job.quarantine_dir)).groupBy("kind").count()
+    return {row["kind"]: row["count"] for row in sorted(counted.collect())}
 
 
 def _ranges(spark: SparkSession, job: IngestJob) -> dict[str, NumberRange]:

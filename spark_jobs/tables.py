@@ -87,8 +87,8 @@ def expression_types(spark: SparkSession, source_columns: Mapping[str, str], exp
 
     Raises UsageError, naming the expression, for one that Spark refuses.
     """
-    columns = ", ".join(f"CAST(NULL AS {kind}) AS {quoted(name)}" for name, kind in source_columns.items())
-    source = f"(SELECT {columns or 'NULL AS nothing'} WHERE false)"
+    columns = [f"CAST(NULL AS {kind}) AS {quoted(name)}" for name, kind in source_columns.items()]
+    source = f"(SELECT {', '.join(['1 AS __row', *columns])} WHERE false)"
     try:
         return _types(spark, source, expressions)
     except Exception:
@@ -101,6 +101,7 @@ def expression_types(spark: SparkSession, source_columns: Mapping[str, str], exp
 
 
 def _types(spark: SparkSession, source: str, expressions: Sequence[str]) -> list[str]:
-    listed = ", ".join(f"({expression}) AS c{index}" for index, expression in enumerate(expressions))
-    schema = spark.sql(f"SELECT {listed or 'NULL AS c'} FROM {source}").schema
-    return [field.dataType.simpleString() for field in schema.fields][: len(expressions)]
+    # With a plain column beside it an aggregate is refused: these are expressions over one row.
+    listed = ", ".join(["__row", *(f"({expression}) AS c{index}" for index, expression in enumerate(expressions))])
+    schema = spark.sql(f"SELECT {listed} FROM {source}").schema
+    return [field.dataType.simpleString() for field in schema.fields[1:]]

@@ -18,7 +18,7 @@ from featuremill.spec.models import Column, CsvConnector, Source
 
 MAX_LINE_BYTES = 1 << 20
 
-TOO_LONG = "line is longer than 1 MiB"
+TOO_LONG = "line is longer than 1 MiB; its first 1 MiB is kept here"
 NOT_UTF8 = "line is not valid UTF-8"
 BAD_QUOTING = "bad quoting"
 

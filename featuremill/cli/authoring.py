@@ -45,7 +45,9 @@ def new(
 
 
 def validate(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Pipelines. Left out: all.", show_default=False)] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME...]", help="Pipelines. Left out: all.", show_default=False)
+    ] = None,
     project: ProjectOption = None,
 ) -> None:
     """Check pipeline files: every mistake of every file, with file, line and column. Exit code 2 if there is one."""
@@ -81,7 +83,9 @@ def sample(
     out_folder: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="The landing root. Left out: the project's.")
     ] = None,
-    rows: Annotated[int | None, typer.Option("--rows", min=1, help="How many rows. Left out: the sample's own.")] = None,
+    rows: Annotated[
+        int | None, typer.Option("--rows", min=1, help="How many rows. Left out: the sample's own.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed gives other rows.")] = None,
     landings: Annotated[str, typer.Option(help="daily, monthly, or how many landings the rows are split over.")] = "1",
     late: Annotated[float, typer.Option(min=0, max=1, help="The share of rows that land late.")] = 0.0,
@@ -97,7 +101,13 @@ def sample(
     seeds = {} if seed is None else {"seed": seed}
     with err.status(f"making {rows or chosen.rows:,} rows of {name}"):
         report = chosen.generate(
-            rows=rows or chosen.rows, out=target, landings=landings, late=late, corrected=corrected, replace=replace, **seeds
+            rows=rows or chosen.rows,
+            out=target,
+            landings=landings,
+            late=late,
+            corrected=corrected,
+            replace=replace,
+            **seeds,
         )
     out.print(
         f"{report.lines:,} rows of {report.ids:,} ids, {report.size / 1e6:,.0f} MB, in {report.folder}\n"

@@ -46,7 +46,12 @@ def spark_engine(environment: Environment) -> SparkEngine:
         from spark_jobs.engine import SparkEngine
         from spark_jobs.session import SparkSettings
     except ImportError as error:
-        raise UsageError(f"Spark is needed and not installed ({error}); install the requirements of featuremill") from error
+        raise UsageError(
+            f"Spark is needed and not installed ({error}); install the requirements of featuremill"
+        ) from error
     given = environment.spark.model_dump(exclude_none=True)
-    conf = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in environment.spark.conf.items()}
+    conf = {
+        key: str(value).lower() if isinstance(value, bool) else str(value)
+        for key, value in environment.spark.conf.items()
+    }
     return SparkEngine(SparkSettings.model_validate({**given, "conf": conf}))

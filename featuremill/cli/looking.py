@@ -26,7 +26,9 @@ class Format(StrEnum):
 
 
 def tables(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A pipeline. Left out: all.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A pipeline. Left out: all.", show_default=False)
+    ] = None,
     project: ProjectOption = None,
     all_days: Annotated[bool, typer.Option("--all", help="Every day, not only the newest of each table.")] = False,
 ) -> None:
@@ -80,7 +82,7 @@ def sql(
 def _shown(value: Any) -> str:
     if value is None:
         return "NULL"
-    return json.dumps(value, default=str, ensure_ascii=False) if isinstance(value, (list, dict)) else str(value)
+    return _text(value)
 
 
 def write_rows(style: Format, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -100,7 +102,8 @@ def _text(value: Any) -> str:
         return json.dumps(value, default=str, ensure_ascii=False)
     if isinstance(value, bool):
         return str(value).lower()
-    return value.isoformat(sep=" ") if isinstance(value, datetime) else str(value)
+    # All times are UTC, so the zone need not be said.
+    return value.replace(tzinfo=None).isoformat(sep=" ") if isinstance(value, datetime) else str(value)
 
 
 def _jsonable(value: Any) -> Any:

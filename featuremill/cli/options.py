@@ -19,7 +19,9 @@ ProjectOption = Annotated[
         show_default=False,
     ),
 ]
-PipelineArgument = Annotated[str, typer.Argument(metavar="NAME", help="The pipeline: configuration/pipelines/NAME.yaml")]
+PipelineArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="The pipeline: configuration/pipelines/NAME.yaml")
+]
 DsOption = Annotated[str, typer.Option("--ds", metavar="D[..D2]", help="The day (YYYY-MM-DD), or a range of days.")]
 
 

@@ -11,8 +11,17 @@ from rich.text import Text
 from featuremill.steps.graph import Graph, Step
 from featuremill.steps.running import StepResult
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+_WIDE = 10_000
+"""Nothing is folded where nobody looks at a terminal: lines are for grep and files."""
+
+
+def _console(*, stderr: bool) -> Console:
+    console = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=_WIDE)
+
+
+out = _console(stderr=False)
+err = _console(stderr=True)
 
 
 def print_error(message: str) -> None:

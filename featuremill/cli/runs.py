@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from featuremill.cli.engines import spark_engine
 from featuremill.cli.options import DsOption, PipelineArgument, ProjectOption, days_of, one_day
 from featuremill.cli.printing import RunDisplay, err, note, out, print_table
 from featuremill.cli.workspace import Workspace, open_workspace
@@ -42,13 +44,14 @@ def plan(
     project: ProjectOption = None,
     sql: Annotated[bool, typer.Option("--sql", help="Print the queries of the tables instead.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the graph of steps as JSON instead.")] = False,
+    engine: EngineOption = None,
 ) -> None:
     """Say what a run would do, and why. Runs nothing."""
     workspace = open_workspace(project)
     pipeline = workspace.pipeline(name)
     day = one_day(ds)
     if sql:
-        _print_sql(workspace, pipeline, day)
+        _print_sql(workspace, pipeline, day, engine)
         return
     graph = workspace.graph(pipeline, day)
     if as_json:
@@ -65,19 +68,28 @@ def plan(
         note(f"the tables go to Spark: {reason}")
 
 
-def _print_sql(workspace: Workspace, pipeline: Pipeline, day: str) -> None:
-    from featuremill.local_engine.tables import DuckDBCompiler, not_proven
-    from featuremill.queries.features import table_query, tables_of
+def _print_sql(workspace: Workspace, pipeline: Pipeline, day: str, engine: EngineName | None) -> None:
+    from featuremill.queries.features import tables_of
 
-    if not_proven(pipeline) is not None:
-        from spark_jobs.features import spark_sql
-
-        for table in tables_of(pipeline):
-            typer.echo(f"-- {pipeline.pipeline}.{table} ds={day}, Spark\n{spark_sql(workspace.spark(), pipeline, table, day)};\n")
-        return
+    on_spark = (engine.value if engine else workspace.environment.engine) == "spark" or workspace.spark_reason(pipeline)
+    query = _spark_query(workspace) if on_spark else _duckdb_query
     for table in tables_of(pipeline):
-        query = table_query(pipeline, table, day, "duckdb", DuckDBCompiler())
-        typer.echo(f"-- {pipeline.pipeline}.{table} ds={day}, DuckDB\n{query.sql}\nORDER BY {', '.join(query.order_by)};\n")
+        name = "Spark" if on_spark else "DuckDB"
+        typer.echo(f"-- {pipeline.pipeline}.{table} ds={day}, {name}\n{query(pipeline, table, day)};\n")
+
+
+def _duckdb_query(pipeline: Pipeline, table: str, day: str) -> str:
+    from featuremill.local_engine.tables import DuckDBCompiler
+    from featuremill.queries.features import table_query
+
+    return table_query(pipeline, table, day, "duckdb", DuckDBCompiler()).sql
+
+
+def _spark_query(workspace: Workspace) -> Callable[[Pipeline, str, str], str]:
+    from spark_jobs.features import spark_sql
+
+    engine = spark_engine(workspace.environment)
+    return lambda pipeline, table, day: spark_sql(engine.session, pipeline, table, day)
 
 
 def run(
@@ -117,7 +129,9 @@ def run(
     _summary(results, time.monotonic() - began)
 
 
-def _run_day(workspace: Workspace, pipeline: Pipeline, graph: Graph, engines: Engines, publishes: bool) -> list[StepResult]:
+def _run_day(
+    workspace: Workspace, pipeline: Pipeline, graph: Graph, engines: Engines, publishes: bool
+) -> list[StepResult]:
     with RunDisplay(graph) as display:
         catalog = workspace.catalog() if publishes else None
         results = run_graph(workspace.workplace(pipeline), graph, engines, catalog, display)
@@ -137,4 +151,3 @@ def _summary(results: list[tuple[str, list[StepResult]]], seconds: float) -> Non
             rows.append((day, "", "", "up to date", ""))
     print_table(("ds", "table", "fingerprint", "", "seconds"), rows, right=("seconds",))
     err.print(f"{sum(len(steps) for _, steps in results)} steps in {seconds:.1f} s", style="dim")
-

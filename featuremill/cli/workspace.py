@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from featuremill.cli.engines import RunEngines, spark_engine
-from featuremill.connectors.landings import Landings
+from featuremill.connectors.csv_landing import Landings
 from featuremill.errors import DataError, ServiceError
 from featuremill.local_engine.engine import LocalEngine
 from featuremill.local_engine.session import LocalSettings
@@ -61,7 +61,7 @@ class Workspace:
         return Workplace(pipeline, self.warehouse, self.state, raw_files)
 
     def _landings(self, pipeline: Pipeline) -> dict[str, Landings]:
-        return {name: Landings(source, self.landing, self.state) for name, source in pipeline.sources.items()}
+        return {name: Landings(source, name, self.landing, self.state) for name, source in pipeline.sources.items()}
 
     def graph(self, pipeline: Pipeline, day: str) -> Graph:
         """The graph of a run for a day, over the landings there are.
@@ -70,7 +70,7 @@ class Workspace:
         """
         found: dict[str, dict[str, Landing]] = {}
         for name, landings in self._landings(pipeline).items():
-            found[name] = {ds: Landing(files=hashes) for ds, hashes in landings.hashes(upto=day).items()}
+            found[name] = {ds: Landing(files=landed.hashes) for ds, landed in landings.find(upto=day).items()}
         every = with_archived(pipeline, found, self.warehouse, day)
         for name, days in every.items():
             self._require_landing(pipeline, name, day, days)
@@ -124,7 +124,9 @@ class Workspace:
             return running
         if isinstance(configured.port, int):
             return configured.host, configured.port
-        raise ServiceError(f"the {name} of this project does not run; start it with ./start.sh or `featuremill services start`")
+        raise ServiceError(
+            f"the {name} of this project does not run; start it with ./start.sh or `featuremill services start`"
+        )
 
     def catalog(self) -> HiveCatalog:
         """Raises ServiceError where no metastore is known to run."""

@@ -17,6 +17,11 @@ class LocalEngine:
         self._settings = settings
 
     def ingest(self, job: IngestJob) -> IngestReport:
+        if job.source.expect:
+            # Great Expectations takes seconds to import; it is wanted next.
+            from featuremill.quality.gx import preload
+
+            preload()
         return ingest(job, self._settings)
 
     def expect(self, job: ExpectJob) -> QualityReport:

@@ -16,7 +16,9 @@ def export_partition(location: str, file: Path) -> int:
     """
     import duckdb
 
-    folder = Path(unquote(urlsplit(location).path)) if "://" in location or location.startswith("file:") else Path(location)
+    folder = (
+        Path(unquote(urlsplit(location).path)) if "://" in location or location.startswith("file:") else Path(location)
+    )
     unfinished = file.with_name(f".{file.name}.unfinished")
     form = "FORMAT parquet, COMPRESSION zstd" if file.suffix == ".parquet" else "FORMAT csv, HEADER"
     pattern = _text(str(folder / "part-*.parquet"))

@@ -24,7 +24,7 @@ from featuremill.spec.models import CsvConnector
 MAX_LINE_BYTES = 1 << 20
 """A record of more bytes, its line end not counted, is malformed; so much of it is kept."""
 
-TOO_LONG = "line is longer than 1 MiB"
+TOO_LONG = "line is longer than 1 MiB; its first 1 MiB is kept here"
 NOT_UTF8 = "line is not valid UTF-8"
 BAD_QUOTING = "bad quoting"
 

@@ -71,7 +71,8 @@ class Quarantine:
         self._writer.close()
         connection.execute(
             "COPY (SELECT raw_line, kind, reason, file, line_number "
-            f"FROM read_parquet({sql_text(str(self._waiting))}) ORDER BY position, line_number) "
+            f"FROM read_parquet({sql_text(str(self._waiting))}, hive_partitioning = false) "
+            "ORDER BY position, line_number) "
             f"TO {sql_text(str(target))} (FORMAT parquet, COMPRESSION zstd)"
         )
         self._waiting.unlink()

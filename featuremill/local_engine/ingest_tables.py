@@ -69,7 +69,7 @@ class TypedTable:
         self._texts = {name: f"t{index}" for index, name in enumerate(self._columns)}
         self._values = {name: f"v{index}" for index, name in enumerate(self._columns)}
         self._records = ""
-        self._written = f"read_parquet({sql_text(str(path))})"
+        self._written = f"read_parquet({sql_text(str(path))}, hive_partitioning = false)"
 
     def write(self, files: list[ReadableFile]) -> int:
         """Type the records of the files, in their order, and write those that are valid. Returns their number."""
@@ -137,7 +137,7 @@ class TypedTable:
         scratch.replace(self._path)
 
     def _numbered(self) -> str:
-        return f"read_parquet({sql_text(str(self._path))}, file_row_number = true)"
+        return f"read_parquet({sql_text(str(self._path))}, file_row_number = true, hive_partitioning = false)"
 
     def _broken(self) -> str:
         """Whether a record has a text that is not of its column's type."""

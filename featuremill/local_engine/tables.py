@@ -72,7 +72,9 @@ def build(connection: duckdb.DuckDBPyConnection, job: TableJob) -> TableReport:
         (rows,) = connection.execute(copy).fetchone() or (0,)
     except (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException) as error:
         what = str(error).splitlines()[0]
-        raise DataError(f"{job.pipeline.pipeline}.{job.table} ds={job.ds}: a value breaks an expression: {what}") from error
+        raise DataError(
+            f"{job.pipeline.pipeline}.{job.table} ds={job.ds}: a value breaks an expression: {what}"
+        ) from error
     return TableReport(rows=rows)
 
 
@@ -84,7 +86,7 @@ def _ranges(inputs: Mapping[str, SourceInput]) -> dict[str, dict[str, Range]]:
 
 
 def _landed_view(name: str, source: Source, given: SourceInput) -> str:
-    """The relation `landed_<source>`: all visible partitions with their landing day `ds` (string), read off the path."""
+    """The relation `landed_<source>`: all visible partitions and their landing day `ds` (string), read off the path."""
     if not given.partitions:
         columns = [f'CAST(NULL AS {_TYPES[kind]}) AS "{column}"' for column, kind in source_types(source).items()]
         empty = ", ".join([*columns, "CAST(NULL AS VARCHAR) AS ds"])

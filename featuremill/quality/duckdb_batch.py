@@ -100,7 +100,7 @@ class DuckDbEngine:
         import duckdb
 
         try:
-            self._connection.execute("SELECT regexp_matches('', ?)", [pattern]).fetchone()
+            self._connection.execute("SELECT regexp_matches('', ?)", [pattern]).fetchall()
         except duckdb.Error:
             return None
         return f"regexp_matches({column}, {self.text(pattern)})"

@@ -30,9 +30,7 @@ def judge(
 ) -> ExpectationSuiteValidationResult:
     """Results of all expectations, in the suite's order."""
     gx.load()
-    asked = [
-        None if _is_about_type(expectation) else _dependencies(expectation) for expectation in suite.expectations
-    ]
+    asked = [None if _is_about_type(expectation) else _dependencies(expectation) for expectation in suite.expectations]
     wanted = {metric.id: metric for metrics in asked if metrics is not None for metric in metrics}
     computed = compute(list(wanted.values()))
     results = []

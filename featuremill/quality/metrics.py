@@ -23,6 +23,8 @@ SAMPLE = 20
 """How many unexpected values are shown; Great Expectations' own default."""
 
 _ROWS = "typed_rows"
+_VALUE, _COUNT = "#value", "#rows"
+"""Names of results that no column of a source can have."""
 _ABOUT_REPEATS = ("column_values.unique", "compound_columns.unique")
 _ABOUT_MISSING = ("column_values.nonnull", "column_values.null")
 Answer = Callable[[tuple[Any, ...]], Any]
@@ -151,24 +153,25 @@ def _share(query: _Query, part: str, whole: str) -> Answer:
 def _distinct_answer(
     name: str, values: Mapping[str, Any], column: str, where: str, query: _Query, engine: SqlEngine
 ) -> Answer:
-    groups = f"SELECT {column} AS v, count(*) AS n FROM {_ROWS} WHERE {where} AND {column} IS NOT NULL"
+    v, n = engine.quote(_VALUE), engine.quote(_COUNT)
+    groups = f"SELECT {column} AS {v}, count(*) AS {n} FROM {_ROWS} WHERE {where} AND {column} IS NOT NULL"
     distinct = f"(SELECT count(*) FROM ({groups} GROUP BY {column}))"
     if name == "column.distinct_values.count":
         return query.first(distinct)
     if name == "column.unique_proportion":
         return _share(query, distinct, f"count({column}) FILTER (WHERE {where})")
     if name == "column.most_common_value":
-        most = f"(SELECT max(n) FROM ({groups} GROUP BY {column}))"
-        return query.listed(f"(SELECT {engine.sorted_list('v')} FROM ({groups} GROUP BY {column}) WHERE n = {most})")
+        most = f"(SELECT max({n}) FROM ({groups} GROUP BY {column}))"
+        return query.listed(f"(SELECT {engine.sorted_list(v)} FROM ({groups} GROUP BY {column}) WHERE {n} = {most})")
     inside = is_in(engine, column, values["value_set"])
     if name.startswith("column.distinct_values.not_in_set"):
         others = f"{groups} AND NOT ({inside}) GROUP BY {column}"
         if name.endswith(".count"):
             return query.first(f"(SELECT count(*) FROM ({others}))")
-        return query.listed(f"(SELECT {engine.sorted_list('v')} FROM ({others} ORDER BY 1 LIMIT {SAMPLE}))")
+        return query.listed(f"(SELECT {engine.sorted_list(v)} FROM ({others} ORDER BY 1 LIMIT {SAMPLE}))")
     if name.startswith("column.distinct_values.missing_from_column"):
         wanted = list(dict.fromkeys(values["value_set"]))
-        seen = query.listed(f"(SELECT {engine.sorted_list('v')} FROM ({groups} AND {inside} GROUP BY {column}))")
+        seen = query.listed(f"(SELECT {engine.sorted_list(v)} FROM ({groups} AND {inside} GROUP BY {column}))")
         if name.endswith(".count"):
             return lambda row: len(set(wanted) - set(seen(row)))
         return lambda row: [value for value in wanted if value not in seen(row)][:SAMPLE]
@@ -202,9 +205,10 @@ class _Unexpected:
         if "column" in domain and name not in _ABOUT_MISSING:
             where += f" AND {listed} IS NOT NULL"
         if name in _ABOUT_REPEATS:
-            groups = f"SELECT {listed}, count(*) AS n FROM {_ROWS} WHERE {where} GROUP BY {listed}"
+            n = table.engine.quote(_COUNT)
+            groups = f"SELECT {listed}, count(*) AS {n} FROM {_ROWS} WHERE {where} GROUP BY {listed}"
             repeated = f"{groups} HAVING count(*) > 1"
-            count = f"(SELECT coalesce(sum(n), 0) FROM ({repeated}))"
+            count = f"(SELECT coalesce(sum({n}), 0) FROM ({repeated}))"
             places = ", ".join(str(place + 1) for place in range(len(columns)))
             statement = f"SELECT {listed} FROM ({repeated}) ORDER BY {places}"
         elif is_known(name):

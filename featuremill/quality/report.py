@@ -25,21 +25,6 @@ def make_report(job: ExpectJob, result: ExpectationSuiteValidationResult) -> Qua
     return QualityReport(success=all(one.success for one in outcomes), outcomes=outcomes, results=results, docs=docs)
 
 
-def failed_message(report: QualityReport) -> str:
-    """Which expectations failed, on which columns, what was seen, and where the page with the details is."""
-    failed = [outcome for outcome in report.outcomes if not outcome.success]
-    lines = [f"{len(failed)} of {len(report.outcomes)} expectations failed:"]
-    lines += [f"  {outcome.name}{_about(outcome.arguments)}: {outcome.observed}" for outcome in failed]
-    lines.append(f"Nothing was published. Mend the files or the expectations and run again; details: {report.docs}")
-    return "\n".join(lines)
-
-
-def _about(arguments: dict[str, Any]) -> str:
-    columns = [arguments[key] for key in ("column", "column_A", "column_B") if key in arguments]
-    columns += arguments.get("column_list") or []
-    return f" ({', '.join(map(str, columns))})" if columns else ""
-
-
 def _outcome(asked: Expectation, result: Any) -> ExpectationOutcome:
     unexpected = result.result.get("unexpected_count")
     return ExpectationOutcome(

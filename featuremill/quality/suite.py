@@ -197,7 +197,7 @@ def _row_condition(arguments: Mapping[str, Any], columns: Columns) -> Any:
             written = json.loads(gx_expectation._convert_string_to_condition(written).json())
         except Exception:
             raise ValueError(
-                f"row_condition {written!r} does not read; write it like col(\"status\") == 1, or as an object "
+                f'row_condition {written!r} does not read; write it like col("status") == 1, or as an object '
                 "with type, column, operator and parameter"
             ) from None
     return _typed_condition(written, columns)

@@ -87,7 +87,9 @@ class Values:
             compiled = self.compiler.compile(aggregate.argument, self.types)
             sql, kind = compiled.sql, compiled.type
         if summed and kind not in (*_WHOLE, "double"):
-            raise DataError(f"feature {column.name}: {aggregate.kind} needs numbers, but `{aggregate.argument}` is {kind}")
+            raise DataError(
+                f"feature {column.name}: {aggregate.kind} needs numbers, but `{aggregate.argument}` is {kind}"
+            )
         if kind == "double":
             # Adding zero makes -0.0 a plain 0.0, so that equal values are equal bytes.
             sql = f"({sql}) + 0e0"
@@ -109,7 +111,9 @@ class Values:
         totals = [value.total for value in self.known.values() if value.total is not None]
         depth = max((len(total.levels) for total in totals), default=0)
         for level in range(depth):
-            values.append({n: s for total in totals if level < len(total.levels) for n, s in total.levels[level].items()})
+            values.append(
+                {n: s for total in totals if level < len(total.levels) for n, s in total.levels[level].items()}
+            )
         return [level for level in values if level]
 
 
@@ -123,7 +127,7 @@ class Place:
 
 
 def aggregate_sql(column: AggregateColumn, value: Value, place: Place, key: str, dialect: Dialect) -> str:
-    """The call that computes one aggregate. `key` is the source key column, quoted; it breaks ties of first and last."""
+    """The call that computes one aggregate. `key`, the quoted source key column, breaks ties of first and last."""
     frame = frame_of(column)
 
     def framed(sql: str) -> str:

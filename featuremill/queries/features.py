@@ -23,7 +23,7 @@ from featuremill.spec.models import Pipeline
 
 @dataclass(frozen=True)
 class TableQuery:
-    """A query over `landed_<source>` relations, its columns with their Spark types, and the order that rows are kept in."""
+    """A query over `landed_<source>` relations, its columns with Spark types, and the order that rows are kept in."""
 
     sql: str
     columns: tuple[tuple[str, str], ...]

@@ -88,7 +88,14 @@ def columns_read(pipeline: Pipeline, source_name: str) -> set[str]:
 
 
 def visible_rows(
-    pipeline: Pipeline, source_name: str, ds: str, *, one_row_a_key: bool, dialect: Dialect, compiler: Compiler, ctes: Ctes
+    pipeline: Pipeline,
+    source_name: str,
+    ds: str,
+    *,
+    one_row_a_key: bool,
+    dialect: Dialect,
+    compiler: Compiler,
+    ctes: Ctes,
 ) -> dict[str, str]:
     """Add the CTEs that end in `rows_<source>`; returns the Spark type of each of its columns.
 
@@ -101,7 +108,9 @@ def visible_rows(
     types = {name: stored[name] for name in stored if name in wanted}
     q = dialect.quote
     columns = [f"{dialect.landed(name, kind)} AS {q(name)}" for name, kind in types.items()]
-    time = "CAST(NULL AS BIGINT)" if source.time is None else dialect.time_micros(source.time, stored[source.time.column])
+    time = (
+        "CAST(NULL AS BIGINT)" if source.time is None else dialect.time_micros(source.time, stored[source.time.column])
+    )
     listed = ",\n  ".join([*columns, f"{time} AS __t", "ds AS __ds"])
     seen = f"SELECT\n  {listed}\nFROM landed_{source_name}\nWHERE ds <= '{ds}'"
     if source.time is not None:

@@ -57,7 +57,9 @@ def _grouped(plan: Plan, source: str, by: str | None, name: str) -> None:
     if selects or columns:
         order = key if terms.source.is_static else plan.dialect.order_pair("__t", key)
         parts.append(f"{plan.dialect.value_at_greatest(plan.row_struct(columns), order)} AS __row")
-    grouped = f"SELECT\n  {listed(parts)}\nFROM {terms.name}\nWHERE {plan.q(match)} IS NOT NULL\nGROUP BY {plan.q(match)}"
+    grouped = (
+        f"SELECT\n  {listed(parts)}\nFROM {terms.name}\nWHERE {plan.q(match)} IS NOT NULL\nGROUP BY {plan.q(match)}"
+    )
     if not (selects or columns):
         plan.ctes.add(name, grouped)
         return
@@ -81,5 +83,3 @@ def _selects(plan: Plan, source: str, by: str | None) -> list[Feature]:
 def _carried(plan: Plan) -> list[str]:
     """The columns of the spine's newest row that other blocks are matched by."""
     return list(dict.fromkeys(by for _, by in plan.groups() if by is not None))
-
-

@@ -78,7 +78,9 @@ def exact_sum(value: str, known: Range, dialect: Dialect) -> ExactSum:
     """Plan the exact sum of the double column `value` (a plain column name)."""
     needs_high = known.largest is None or known.largest >= LIMB
     needs_tail = known.smallest is None or known.smallest < _FULL_PRECISION
-    needs_rest = known.largest is None or known.largest >= _HUGE or known.smallest is None or known.smallest < _FULL_TAIL
+    needs_rest = (
+        known.largest is None or known.largest >= _HUGE or known.smallest is None or known.smallest < _FULL_TAIL
+    )
 
     def part(name: str) -> str:
         return f"{value}_{name}"

@@ -31,7 +31,9 @@ def training_query(plan: Plan) -> tuple[str, list[tuple[str, str]], list[str]]:
     label = plan.pipeline.label
     if label is not None:
         kind = terms.types[label.column]
-        known = f"CASE WHEN spine.__t <= {plan.cutoff - label.available_after.micros} THEN spine.{plan.q(label.column)} END"
+        known = (
+            f"CASE WHEN spine.__t <= {plan.cutoff - label.available_after.micros} THEN spine.{plan.q(label.column)} END"
+        )
         columns.append(f"{plan.dialect.stored(known, kind)} AS {plan.q(label.column)}")
         types.append((label.column, kind))
     sql = "\n".join([f"SELECT\n  {listed(columns)}", "FROM spine", *joins])
@@ -49,7 +51,9 @@ def _spine_features(plan: Plan, spine: str, terms: Terms) -> None:
     plan.ctes.add("spine", f"SELECT\n  {listed(columns)}\nFROM {timed}{windows}")
 
 
-def _windowed(plan: Plan, terms: Terms, aggregates: list[Feature], key: str, match: str | None = None) -> tuple[list[str], str]:
+def _windowed(
+    plan: Plan, terms: Terms, aggregates: list[Feature], key: str, match: str | None = None
+) -> tuple[list[str], str]:
     """The aggregate calls over named windows, and the WINDOW clause that defines those."""
     windows: dict[str, str] = {}
     calls = []
@@ -96,7 +100,9 @@ def _timed_block(plan: Plan, spine: Terms, source: str, by: str | None, name: st
     merged = plan.ctes.add(f"{name}_stream", stream)
     calls, windows = _windowed(plan, terms, aggregates, "__key", match="__m")
     if selects:
-        newest = plan.dialect.value_at_greatest("__row", f"CASE WHEN __spine IS NULL THEN {plan.dialect.order_pair('__t', '__key')} END")
+        newest = plan.dialect.value_at_greatest(
+            "__row", f"CASE WHEN __spine IS NULL THEN {plan.dialect.order_pair('__t', '__key')} END"
+        )
         calls.append(f"{newest} OVER {_EARLIER.window('__m')} AS __newest")
     seen = plan.ctes.add(f"{name}_seen", f"SELECT\n  {listed(['__spine', '__t', *calls])}\nFROM {merged}{windows}")
     inner = [feature.inner for feature in aggregates]
@@ -117,10 +123,18 @@ def _static_block(plan: Plan, spine: Terms, source: str, by: str | None, name: s
     selects = plan.selects(source, by)
     columns = plan.columns_of_selects(selects, terms.types)
     newest = plan.dialect.value_at_greatest(plan.row_struct(columns), plan.q(terms.source.key_column))
-    grouped = f"SELECT {match} AS __m, {newest} AS __row\nFROM {terms.name}\nWHERE {match} IS NOT NULL\nGROUP BY {match}"
+    grouped = (
+        f"SELECT {match} AS __m, {newest} AS __row\nFROM {terms.name}\nWHERE {match} IS NOT NULL\nGROUP BY {match}"
+    )
     rows = plan.ctes.add(f"{name}_rows", grouped)
-    spine_columns = [f"{spine.name}.{plan.q(spine.source.key_column)} AS __spine", f"{plan.as_of(f'{spine.name}.__t')} AS as_of"]
-    joined = f"SELECT\n  {listed([*spine_columns, *plan.unpacked(columns)])}\nFROM {spine.name}\nJOIN {rows} ON {spine.name}.{match} = {rows}.__m"
+    spine_columns = [
+        f"{spine.name}.{plan.q(spine.source.key_column)} AS __spine",
+        f"{plan.as_of(f'{spine.name}.__t')} AS as_of",
+    ]
+    joined = (
+        f"SELECT\n  {listed([*spine_columns, *plan.unpacked(columns)])}\n"
+        f"FROM {spine.name}\nJOIN {rows} ON {spine.name}.{match} = {rows}.__m"
+    )
     unpacked = plan.ctes.add(f"{name}_joined", joined)
     kept = ["__spine", *(plan.select(feature, terms.types) for feature in selects)]
     plan.ctes.add(name, f"SELECT\n  {listed(kept)}\nFROM {unpacked}")

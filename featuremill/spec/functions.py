@@ -48,7 +48,7 @@ UNREPEATABLE = frozenset(
 """Functions whose value depends on who runs them and where, or that draw a random number without saying so."""
 
 WITHOUT_BRACKETS = frozenset(
-    ["current_date", "current_time", "current_timestamp", "current_user", "localtimestamp", "session_user", "user"]
+    ["current_date", "current_time", "current_timestamp", "current_user", "session_user", "user"]
 )
 """What Spark reads as a call even without brackets, where no column has the name."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -31,3 +32,18 @@ def keep_outcome(state: Path, pipeline: str, step: Step, report: QualityReport) 
     unfinished = folder / f".{_OUTCOME}"
     unfinished.write_text(report.model_dump_json(indent=1) + "\n")
     unfinished.replace(folder / _OUTCOME)
+
+
+def failed_message(report: QualityReport) -> str:
+    """Which expectations failed, on which columns, what was seen, and where the page with the details is."""
+    failed = [outcome for outcome in report.outcomes if not outcome.success]
+    lines = [f"{len(failed)} of {len(report.outcomes)} expectations failed:"]
+    lines += [f"  {outcome.name}{_about(outcome.arguments)}: {outcome.observed}" for outcome in failed]
+    lines.append(f"Nothing was published. Mend the files or the expectations and run again; details: {report.docs}")
+    return "\n".join(lines)
+
+
+def _about(arguments: dict[str, Any]) -> str:
+    columns = [arguments[key] for key in ("column", "column_A", "column_B") if key in arguments]
+    columns += arguments.get("column_list") or []
+    return f" ({', '.join(map(str, columns))})" if columns else ""

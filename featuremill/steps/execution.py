@@ -10,7 +10,7 @@ from typing import Any
 
 from featuremill.errors import DataError
 from featuremill.spec.models import Pipeline
-from featuremill.steps.checks import keep_outcome, results_folder
+from featuremill.steps.checks import failed_message, keep_outcome, results_folder
 from featuremill.steps.fingerprints import required_columns, sources_read
 from featuremill.steps.graph import Graph, Step
 from featuremill.steps.jobs import (
@@ -77,18 +77,21 @@ def ingest(place: Workplace, step: Step, engine: Engine) -> Outcome:
         rejected = _commit(place, step, quarantine, engine, report.model_dump(mode="json"))
         share = report.rows_quarantined / report.rows_in if report.rows_in else 0.0
         if share > source.tolerate.quarantined:
-            raise DataError(
-                f"{place.pipeline.pipeline}.{step.source} ds={step.ds}: {report.rows_quarantined:,} of {report.rows_in:,} "
-                f"rows ({share:.2%}) do not parse, {source.tolerate.quarantined:.2%} are tolerated; nothing was published. "
-                f"Their lines and reasons are in {rejected}. {_reasons(report)}"
-            )
+            raise DataError(_too_many(place, step, report, rejected))
         _commit(place, step, typed, engine, report.model_dump(mode="json"))
     return Outcome(report.rows_typed, _ingest_remark(report), tuple(warnings))
 
 
-def _reasons(report: IngestReport) -> str:
-    listed = ", ".join(f"{count:,} {kind}" for kind, count in sorted(report.reasons.items()))
-    return f"By kind: {listed}." if listed else ""
+def _too_many(place: Workplace, step: Step, report: IngestReport, rejected: str) -> str:
+    """The message of a run that stops because too much of a landing is quarantined."""
+    tolerated = place.pipeline.sources[str(step.source)].tolerate.quarantined
+    share = report.rows_quarantined / report.rows_in
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(report.reasons.items()))
+    return (
+        f"{place.pipeline.pipeline}.{step.source} ds={step.ds}: {report.rows_quarantined:,} of {report.rows_in:,} rows "
+        f"({share:.2%}) do not parse, {tolerated:.2%} are tolerated; nothing was published. Their lines and reasons "
+        f"are in {rejected}. By kind: {kinds}. Mend the files, or raise `tolerate`, and run again."
+    )
 
 
 def _ingest_remark(report: IngestReport) -> str:
@@ -102,8 +105,6 @@ def _ingest_remark(report: IngestReport) -> str:
 
 def check(place: Workplace, graph: Graph, step: Step, engine: Engine) -> Outcome:
     """Check the expectations of a landing's typed rows. Raises DataError if one is not met."""
-    from featuremill.quality.report import failed_message
-
     assert step.source is not None
     typed = graph.step(step.after[0]).outputs[0]
     folder = results_folder(place.state, place.pipeline.pipeline, step)
@@ -121,7 +122,7 @@ def check(place: Workplace, graph: Graph, step: Step, engine: Engine) -> Outcome
     keep_outcome(place.state, place.pipeline.pipeline, step, report)
     if not report.success:
         where = f"{place.pipeline.pipeline}.{step.source} ds={step.ds}"
-        raise DataError(f"{where}: expectations are not met; nothing was published.\n{failed_message(report)}")
+        raise DataError(f"{where}: {failed_message(report)}")
     return Outcome(remark=f"{len(report.outcomes)} expectations met")
 
 

@@ -25,7 +25,17 @@ FEATURES_CODE = 1
 CHECK_CODE = 1
 """Raise it when the same rows and expectations could have another outcome."""
 
-_PARSING = ("header", "delimiter", "quote", "escape", "encoding", "null_values", "multiline", "date_format", "timestamp_format")
+_PARSING = (
+    "header",
+    "delimiter",
+    "quote",
+    "escape",
+    "encoding",
+    "null_values",
+    "multiline",
+    "date_format",
+    "timestamp_format",
+)
 _FOR_PEOPLE = {"description"}
 
 

@@ -1,11 +1,11 @@
 """A pipeline's run for one `ds` as a graph of steps: plain data that can be printed, compared and scheduled.
 
-    land:<source>@<ds>      the raw files of the day are there
-    ingest:<source>@<day>   typed rows and quarantined lines of one landing, for every landing up to ds
-    check:<source>@<day>    its expectations
-    snapshot@<ds>           one row an entity
-    training@<ds>           one row an event
-    publish@<ds>            the Hive partitions point at all that
+land:<source>@<ds>      the raw files of the day are there
+ingest:<source>@<day>   typed rows and quarantined lines of one landing, for every landing up to ds
+check:<source>@<day>    its expectations
+snapshot@<ds>           one row an entity
+training@<ds>           one row an event
+publish@<ds>            the Hive partitions point at all that
 """
 
 from __future__ import annotations

@@ -26,7 +26,9 @@ class Planned:
     reason: str
 
 
-def plan(pipeline: Pipeline, graph: Graph, warehouse: Warehouse, state: Path, published: Published | None) -> list[Planned]:
+def plan(
+    pipeline: Pipeline, graph: Graph, warehouse: Warehouse, state: Path, published: Published | None
+) -> list[Planned]:
     """What a run of the graph would do. Computes nothing and writes nothing.
 
     `published` is None where no metastore answers: publishing then counts as to do.

@@ -80,8 +80,9 @@ def _do(
         return "up to date", Outcome()
     if step.kind == "publish":
         assert catalog is not None
-        moved = publish(catalog, place.warehouse, place.pipeline, graph)
-        return ("done" if moved else "up to date"), Outcome(remark=f"{moved} partitions" if moved else "")
+        moves = publish(catalog, place.warehouse, place.pipeline, graph)
+        remark = f"{moves.moved} partitions" if moves.moved else ""
+        return ("done" if moves.moved else "up to date"), Outcome(remark=remark, warnings=moves.warnings)
     if step.kind == "check":
         before = find_outcome(place.state, place.pipeline.pipeline, step)
         if before is not None and before.success:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
 from featuremill.spec.models import Expectation
+from featuremill.spec.types import ColumnType
 from featuremill.steps.jobs import ExpectJob
 
 SCHEMA = pa.schema(
@@ -26,7 +27,7 @@ SCHEMA = pa.schema(
         ("f", pa.bool_()),
     ]
 )
-COLUMNS = {
+COLUMNS: dict[str, ColumnType] = {
     "n": "bigint",
     "m": "int",
     "x": "double",

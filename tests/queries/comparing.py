@@ -7,7 +7,6 @@ from typing import Any
 
 from tests.queries.reference import Row
 
-
 CANCELLED = 2e-14
 """What a sum may be off where whole numbers and fractions cancel: some units in the last place of 1."""
 

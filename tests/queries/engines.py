@@ -50,7 +50,9 @@ def _zoned(value: Any) -> Any:
 
 def job(pipeline: Pipeline, table: str, ds: str, inputs: dict[str, SourceInput], target: Path) -> TableJob:
     target.mkdir(parents=True)
-    return TableJob.model_validate({"pipeline": pipeline, "table": table, "ds": ds, "inputs": inputs, "target_dir": str(target)})
+    return TableJob.model_validate(
+        {"pipeline": pipeline, "table": table, "ds": ds, "inputs": inputs, "target_dir": str(target)}
+    )
 
 
 def read_rows(folder: Path) -> list[Row]:

@@ -27,7 +27,9 @@ EXPRESSIONS: dict[str, Callable[[Row], Any]] = {
     "n > 0": lambda r: None if r["n"] is None else r["n"] > 0,
     "city = 'é'": lambda r: None if r["city"] is None else r["city"] == "é",
     "amount is not null": lambda r: r["amount"] is not None,
-    "amount < 10 or city is null": lambda r: True if r["city"] is None else r["amount"] is not None and r["amount"] < 10,
+    "amount < 10 or city is null": lambda r: (
+        True if r["city"] is None else r["amount"] is not None and r["amount"] < 10
+    ),
     "coalesce(n, -1)": lambda r: -1 if r["n"] is None else r["n"],
     "if(seen <= as_of, 1, 0)": lambda r: 1 if r["seen"] is not None and as_datetime(r["seen"]) <= r["as_of"] else 0,
     "datediff(as_of, seen)": lambda r: None if r["seen"] is None else (r["as_of"].date() - r["seen"]).days,

@@ -74,7 +74,9 @@ def rows(kind: str) -> st.SearchStrategy[list[Row]]:
 
 
 def static_rows() -> st.SearchStrategy[list[Row]]:
-    row = st.fixed_dictionaries({"s": st.integers(1, 4), "id": st.integers(1, 4), "grade": st.none() | st.sampled_from(CITIES)})
+    row = st.fixed_dictionaries(
+        {"s": st.integers(1, 4), "id": st.integers(1, 4), "grade": st.none() | st.sampled_from(CITIES)}
+    )
     return st.lists(row, max_size=4, unique_by=lambda r: r["s"])
 
 
@@ -96,7 +98,9 @@ def aggregates(draw: st.DrawFn) -> dict[str, Any]:
     kind = draw(st.sampled_from(sorted(kinds)))
     spec: dict[str, Any] = {kind: draw(st.sampled_from(kinds[kind]))}
     if draw(st.booleans()):
-        spec["where"] = draw(st.sampled_from(["n > 0", "city = 'é'", "amount is not null", "amount < 10 or city is null"]))
+        spec["where"] = draw(
+            st.sampled_from(["n > 0", "city = 'é'", "amount is not null", "amount < 10 or city is null"])
+        )
     windows = draw(st.none() | st.lists(st.sampled_from(WINDOWS), min_size=1, max_size=2, unique=True))
     if windows:
         spec["over"] = windows if len(windows) > 1 else windows[0]
@@ -113,7 +117,15 @@ def _micros(text: str) -> int:
     return parse_duration(text).micros
 
 
-SELECTS = ["amount", "city", "coalesce(n, -1)", "if(seen <= as_of, 1, 0)", "datediff(as_of, seen)", "amount * 2", "seen"]
+SELECTS = [
+    "amount",
+    "city",
+    "coalesce(n, -1)",
+    "if(seen <= as_of, 1, 0)",
+    "datediff(as_of, seen)",
+    "amount * 2",
+    "seen",
+]
 
 
 @st.composite
@@ -153,9 +165,20 @@ def cases(draw: st.DrawFn) -> Case:
             "columns": {"s": "bigint", "id": "bigint", "grade": "string"},
         }
         features.append({"from": "people", "select": {"grade": "grade"}})
-    label = {"from": "events", "column": "status", "task": "binary", "available_after": draw(st.sampled_from(["0d", "3d"]))}
+    label = {
+        "from": "events",
+        "column": "status",
+        "task": "binary",
+        "available_after": draw(st.sampled_from(["0d", "3d"])),
+    }
     pipeline = Pipeline.model_validate(
-        {"pipeline": "p", "entity": {"key": "id", "type": "bigint"}, "sources": sources, "features": features, "label": label}
+        {
+            "pipeline": "p",
+            "entity": {"key": "id", "type": "bigint"},
+            "sources": sources,
+            "features": features,
+            "label": label,
+        }
     )
     landings: dict[str, dict[str, list[Row]]] = {}
     for name in sources:
@@ -164,5 +187,7 @@ def cases(draw: st.DrawFn) -> Case:
         for day in draw(st.lists(st.sampled_from(LANDINGS), min_size=1, max_size=3, unique=True)):
             landings[name][day] = draw(drawn)
             if name == "events":
-                landings[name][day] = [{**row, "status": draw(st.sampled_from([0, 1, None]))} for row in landings[name][day]]
+                landings[name][day] = [
+                    {**row, "status": draw(st.sampled_from([0, 1, None]))} for row in landings[name][day]
+                ]
     return Case(pipeline, landings, draw(st.sampled_from([*LANDINGS, "2020-01-20"])))

@@ -26,7 +26,9 @@ def connection() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def duckdb_table(connection: duckdb.DuckDBPyConnection, case: Case, table: str, *, manifests: bool) -> list[reference.Row]:
+def duckdb_table(
+    connection: duckdb.DuckDBPyConnection, case: Case, table: str, *, manifests: bool
+) -> list[reference.Row]:
     with tempfile.TemporaryDirectory() as folder:
         return table_of(case, table, Path(folder), lambda job: build(connection, job), manifests=manifests)
 
@@ -43,4 +45,6 @@ def test_duckdb_gives_what_the_semantics_say(connection: duckdb.DuckDBPyConnecti
 @given(case=cases())
 def test_what_manifests_tell_saves_work_and_changes_no_bit(connection: duckdb.DuckDBPyConnection, case: Case) -> None:
     for table in tables_of(case.pipeline):
-        assert duckdb_table(connection, case, table, manifests=True) == duckdb_table(connection, case, table, manifests=False)
+        assert duckdb_table(connection, case, table, manifests=True) == duckdb_table(
+            connection, case, table, manifests=False
+        )

@@ -1,4 +1,4 @@
-"""No row at or after `as_of` can be told from a training row, and a snapshot is what an event at the cutoff would see."""
+"""A training row tells nothing of rows at or after `as_of`; a snapshot is what an event at the cutoff would see."""
 
 from __future__ import annotations
 
@@ -78,7 +78,11 @@ def test_rows_at_or_after_as_of_leave_a_training_row_alone(
                 when = stored_time(case, name, as_of + delay * TINY)
                 if when is not None:
                     new = {"k": 1000 + number, "id": chosen["id"], "t": when, "amount": 1e6, "n": 9, "city": "new"}
-                    kept.append({**new, "cell": "x", "seen": date(2020, 1, 1), "status": 1} if name == "events" else {**new, "cell": "x", "seen": None})
+                    kept.append(
+                        {**new, "cell": "x", "seen": date(2020, 1, 1), "status": 1}
+                        if name == "events"
+                        else {**new, "cell": "x", "seen": None}
+                    )
             changed[name][day] = kept
     after = rows_of(connection, replace(case, landings=changed), "training")
     (same,) = [row for row in after if row["k"] == chosen["k"]]
@@ -104,14 +108,19 @@ def test_a_snapshot_is_the_training_row_of_an_event_at_the_cutoff(
                 seen[row["k"]] = row
     kept = [row for row in seen.values() if spine.where is None or row["amount"] is not None]
     newest: dict[Any, Row] = {}
-    for row in sorted(kept, key=lambda r: (event_time(spine.time, r), r["k"])):
+    time = spine.time
+    for row in sorted(kept, key=lambda r: (event_time(time, r), r["k"])):
         newest[row["id"]] = row
-    extra = [
-        {**row, "k": 5000 + entity, "t": stored_time(case, "events", moment)} for entity, row in newest.items()
-    ]
+    extra = [{**row, "k": 5000 + entity, "t": stored_time(case, "events", moment)} for entity, row in newest.items()]
     # Landed on ds itself, so that nothing of later landings comes into sight; the run is for a day later.
-    upto = {name: {day: rows for day, rows in landings.items() if day <= case.ds} for name, landings in case.landings.items()}
-    upto = {name: {d: [r for r in rows if _before(case, name, r, moment)] for d, rows in of.items()} for name, of in upto.items()}
+    upto = {
+        name: {day: rows for day, rows in landings.items() if day <= case.ds}
+        for name, landings in case.landings.items()
+    }
+    upto = {
+        name: {d: [r for r in rows if _before(case, name, r, moment)] for d, rows in of.items()}
+        for name, of in upto.items()
+    }
     upto["events"][case.ds] = [*upto["events"].get(case.ds, []), *extra]
     later = (date.fromisoformat(case.ds) + timedelta(days=1)).isoformat()
     training = rows_of(connection, replace(case, landings=upto, ds=later), "training")

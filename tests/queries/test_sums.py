@@ -49,7 +49,9 @@ def test_the_order_of_the_rows_changes_no_bit(
 def test_a_sum_is_right_to_a_unit_in_the_last_place_of_one(
     connection: duckdb.DuckDBPyConnection, values: list[float]
 ) -> None:
-    assert math.isclose(total(connection, values, Range()), math.fsum(values), rel_tol=1e-15, abs_tol=1e-15 * len(values))
+    assert math.isclose(
+        total(connection, values, Range()), math.fsum(values), rel_tol=1e-15, abs_tol=1e-15 * len(values)
+    )
 
 
 @settings(max_examples=200, deadline=None)

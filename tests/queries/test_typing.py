@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from featuremill.errors import UsageError
+from featuremill.queries.patterns import to_strptime
 from featuremill.queries.typing import DialectName, field_typing
 from tests import reference_csv
 from tests.queries.texts import LISTED, TypingCase, texts, typing_cases
@@ -108,3 +112,49 @@ def test_spark_types_as_the_reference(spark: SparkSession) -> None:
         cases = CASES[first : first + 8]
         found = [tuple(row) for row in spark.sql(select("spark", cases)).collect()]
         assert_same(found, [row[3 * first : 3 * (first + 8)] for row in expected], cases, given_texts)
+
+
+UNSUPPORTED = ["yyyy-MM-dd'T'HH:mm:ssXXX", "EEE d MMM yyyy", "uuuu", "dd/MM", "hh:mm yyyy", "S yyyy", "[yyyy]"]
+
+
+@pytest.mark.parametrize("pattern", UNSUPPORTED)
+@pytest.mark.parametrize("dialect", ["duckdb", "spark"])
+def test_a_pattern_that_engines_read_differently_is_refused(dialect: DialectName, pattern: str) -> None:
+    connector = CsvConnector(kind="csv", path="{landing}/{ds}/*.csv")
+    with pytest.raises(UsageError, match="pattern"):
+        field_typing(dialect, connector).value("x", Column(type="timestamp", format=pattern))
+
+
+def test_patterns_become_strptime_forms() -> None:
+    assert to_strptime("dd/MM/yyyy 'at' HH''mm 100%") == "%d/%m/%Y at %H'%M 100%%"
+
+
+KEYS: list[tuple[ColumnType, str]] = [
+    ("bigint", "-17"),
+    ("int", "+7"),
+    ("string", "é" * 61),
+    ("date", "0900-01-02"),
+    ("boolean", "Y"),
+    ("timestamp", "2020-01-01T10:00:00.5"),
+]
+
+
+def _keys_sql(dialect: DialectName) -> str:
+    connector = CsvConnector(kind="csv", path="{landing}/{ds}/*.csv", null_values=("", "NA"))
+    typing = field_typing(dialect, connector)
+    shown = []
+    for kind, text in KEYS:
+        column = Column(type=kind)
+        shown.append(typing.key_text(typing.value(typing.literal(text), column), kind))
+    columns = {"a": Column(type="int"), "b": Column(type="string"), "c": Column(type="string"), "d": Column(type="int")}
+    texts = {"a": "' NA'", "b": "' NA'", "c": typing.literal("it's \\ é"), "d": "cast(NULL AS STRING)"}
+    return f"SELECT {', '.join(shown)}, {typing.row_key(texts, columns)}"
+
+
+def test_keys_are_shown_and_made_alike(spark: SparkSession) -> None:
+    expected = ["-17", "7", "é" * 60 + "…", "0900-01-02", "true", "2020-01-01 10:00:00.500000"]
+    expected.append(hashlib.md5("\x1f NA\x1fit's \\ é\x1f".encode()).hexdigest())
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        assert list(connection.execute(_keys_sql("duckdb")).fetchall()[0]) == expected
+    assert list(spark.sql(_keys_sql("spark")).collect()[0]) == expected

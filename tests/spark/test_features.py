@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 
 from featuremill.local_engine.tables import build as build_with_duckdb
 from featuremill.queries.features import tables_of
-from featuremill.steps.jobs import TableJob
+from featuremill.steps.jobs import TableJob, TableReport
 from spark_jobs.features import build as build_with_spark
 from tests.queries import reference
 from tests.queries.comparing import assert_same
@@ -28,10 +28,10 @@ def test_spark_and_duckdb_give_what_the_semantics_say(spark: SparkSession, case:
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
 
-    def with_spark(job: TableJob) -> object:
+    def with_spark(job: TableJob) -> TableReport:
         return build_with_spark(spark, job)
 
-    def with_duckdb(job: TableJob) -> object:
+    def with_duckdb(job: TableJob) -> TableReport:
         return build_with_duckdb(connection, job)
 
     for table in tables_of(case.pipeline):

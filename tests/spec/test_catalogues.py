@@ -26,7 +26,7 @@ def test_spark_functions_are_those_of_the_installed_version() -> None:
 
 
 def test_functions_that_are_refused_exist() -> None:
-    assert set(spark_functions()) >= CLOCK | (UNREPEATABLE - {"session_user"}) | WITHOUT_BRACKETS - {"session_user"}
+    assert set(spark_functions()) >= CLOCK | UNREPEATABLE | WITHOUT_BRACKETS
 
 
 @pytest.mark.slow

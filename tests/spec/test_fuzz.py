@@ -18,8 +18,8 @@ TREES: list[Any] = [yaml.safe_load(text) for text in GOOD]
 
 _ODD = """{ } [ ] ( ) : , - ? * & ! | > ' " % @ ` # \t \n ~ null true 5 -1 1e9 .inf y 30d 1% as_of {ds} <<: &a *a
 --- ... select rand() -> `a-b` a.b.c ; floor( sum(x) ::int 'open /* customer amount returned big count mean from kind
-argument over: where: outcome: key: time: by: column: type: bigint features: sources: entity: label: date timestamp \x00 \ud7ff é
-𝔸 row_key ds __x orders shops ->> current_date user case when in (select"""
+argument over: where: outcome: key: time: by: column: type: bigint features: sources: entity: label: date
+timestamp \x00 \ud7ff é 𝔸 row_key ds __x orders shops ->> current_date user case when in (select"""
 odd_texts = st.sampled_from(_ODD.split(" "))
 odd_values: st.SearchStrategy[Any] = st.recursive(
     st.none()

@@ -34,7 +34,11 @@ strict(SIZE, "cardinality", lambda array: Piece(f"CAST(len({array.sql}) AS INTEG
 def _contains(array: Piece, value: Piece) -> str:
     found = f"list_contains({array.sql}, {value.sql})"
     # Not found in an array that has a null: unknown, so null.
-    return f"CASE WHEN {value} IS NULL OR {array} IS NULL THEN NULL WHEN {found} THEN TRUE WHEN len(list_filter({array.sql}, lambda e: e IS NULL)) > 0 THEN NULL ELSE FALSE END"
+    unknown = f"len(list_filter({array.sql}, lambda e: e IS NULL)) > 0"
+    return (
+        f"CASE WHEN {value} IS NULL OR {array} IS NULL THEN NULL WHEN {found} THEN TRUE"
+        f" WHEN {unknown} THEN NULL ELSE FALSE END"
+    )
 
 
 strict(CONTAINS, exp.ArrayContains, _contains, arguments=("this", "expression"), flags=("ensure_variant", "check_null"))

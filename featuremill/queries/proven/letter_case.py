@@ -24,7 +24,8 @@ LOWER = prove(
     {("string",): "string"},
     aliases=("lcase",),
     notes=_NOTES,
-    refuses="a text with the Greek capital sigma, whose small form depends on its place, or letters newer than Unicode 15",
+    refuses="a text with the Greek capital sigma, whose small form depends on its place, or with letters newer than "
+    "Unicode 15",
 )
 UPPER = prove(
     "upper",

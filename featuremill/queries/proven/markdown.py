@@ -9,9 +9,10 @@ from featuremill.queries.proven.catalogue import Entry, Types, proven_functions
 _HEAD = """# What the local engine may evaluate
 
 Expressions in a pipeline file are Spark SQL. The local engine (DuckDB) evaluates an expression only if every function,
-operator, cast and literal in it is listed here for the types at hand: each row of these tables is proven equal to
-Spark 4.2 (ANSI mode, time zone UTC) by a test that runs both engines over the same rows: equal values (doubles to 1e-9),
-equal nulls, equal types, and an error in the same rows. Everything else runs on Spark, with a notice that names the part.
+operator, cast and literal in it is listed here for the types at hand. Each row of these tables is proven equal to
+Spark 4.2 (ANSI mode, time zone UTC) by a test that runs both engines over the same rows: equal values (doubles to
+1e-9), equal nulls, equal types, and an error in the same rows. Everything else runs on Spark, with a notice that names
+the part.
 
 *Refuses* names rows for which the local engine stops with an error although Spark has a value; it never gives another
 value. A decimal literal is a number like `3.7`: Spark reads it as an exact decimal; write `3.7D` for a double.

@@ -70,16 +70,24 @@ def _round(translator: Translator, node: exp.Expr) -> Piece:
 
 
 def _rounded(piece: Piece, places: int) -> Piece:
-    # Spark rounds the shortest decimal text of the double. Above 1e15 a double has at most one decimal left.
-    text = f"CAST(CAST(CAST({piece.sql} AS VARCHAR) AS DECIMAL(38, {places})) AS DOUBLE)"
-    return Piece(f"CASE WHEN abs({piece.sql}) < 1e15 THEN {text} ELSE {piece} END", "double", fails=piece.fails)
+    """Spark rounds the shortest decimal text of the double, half up.
+
+    Away from a tie, and where doubles are dense, rounding the scaled double gives the same and takes a hundredth of
+    the time. Above 1e15 a double has at most one decimal left.
+    """
+    size = f"abs({piece.sql})"
+    clear = f"{size} < 1e{12 - places} AND abs({size} * 1e{places} % 1e0 - 5e-1) > 1e-3"
+    quick = f"round({piece} * 1e{places}) / 1e{places} + 0e0"
+    exact = f"CAST(CAST(CAST({piece.sql} AS VARCHAR) AS DECIMAL(38, {places})) AS DOUBLE)"
+    sql = f"CASE WHEN {clear} THEN {quick} WHEN {size} < 1e15 THEN {exact} ELSE {piece} END"
+    return Piece(sql, "double", fails=piece.fails)
 
 
 def _sign(piece: Piece) -> Piece:
-    one_of = f"CASE WHEN {piece} > 0 THEN 1e0 WHEN {piece} < 0 THEN -1e0 ELSE CAST({piece.sql} AS DOUBLE) END"
-    if piece.type == "double":
-        one_of = f"CASE WHEN isnan({piece.sql}) THEN {piece} WHEN {piece} > 0 THEN 1e0 WHEN {piece} < 0 THEN -1e0 ELSE {piece} END"
-    return Piece(one_of, "", bound=1.0 if piece.type != "double" else None)
+    # DuckDB holds NaN for larger than zero. A zero keeps its sign.
+    nan = f"WHEN isnan({piece.sql}) THEN {piece} " if piece.type == "double" else ""
+    one = f"WHEN {piece} > 0 THEN 1e0 WHEN {piece} < 0 THEN -1e0 ELSE CAST({piece.sql} AS DOUBLE)"
+    return Piece(f"CASE {nan}{one} END", "", bound=1.0 if piece.type != "double" else None)
 
 
 def _power(base: Piece, exponent: Piece) -> Piece:

@@ -110,7 +110,7 @@ def handles(*keys: type[exp.Expr] | str) -> Callable[[Handler], Handler]:
 
 
 def only(node: exp.Expr, arguments: Sequence[str], flags: Sequence[str] = ()) -> None:
-    """Refuse a node that carries more than the named arguments. `flags` are marks of the parser without meaning here."""
+    """Refuse a node that carries more than the named arguments; `flags` are marks of the parser without meaning."""
     known = {*arguments, *flags}
     for key, value in node.args.items():
         if key not in known and value not in (None, False, []):
@@ -131,9 +131,8 @@ def strict(
     """Register a function of which any null argument makes null.
 
     `arguments` are the node's keys in order (of an unknown function: its position in the call), `literals` the
-    positions that must be written out, `render` makes DuckDB SQL (an atom) or a Piece from the arguments' pieces; a ValueError
-    of it says why this call is not proven.
-    `right_first`: Spark evaluates the second argument first.
+    positions that must be written out. `render` makes DuckDB SQL (an atom) or a Piece from the arguments' pieces; a
+    ValueError of it says why this call is not proven. `right_first`: Spark evaluates the second argument first.
     """
 
     def handler(translator: Translator, node: exp.Expr) -> Piece:

@@ -104,7 +104,8 @@ TEMPLATES: dict[str, list[str]] = {
     "not": ["not {0}", "!{0}"],
     "is null": ["{0} is null", "{0} is not null", "isnull({0})", "isnotnull({0})"],
     "is true, is false": ["{0} is true", "{0} is not false", "{0} is false"],
-    "case when": ["case when b1 then {0} when b2 then {1} end", "case when b1 then {0} else null end", "case {0} when {1} then {0} else {1} end"],
+    "case when": ["case when b1 then {0} when b2 then {1} end", "case when b1 then {0} else null end",
+            "case {0} when {1} then {0} else {1} end"],
     "if": ["if(b1, {0}, {1})", "if(b1 and b2, null, {1})"],
     "nvl2": ["nvl2(b1, {0}, {1})"],
     "coalesce": ["coalesce({0}, {1})", "nvl({0}, {1})", "ifnull({0}, {1})", "coalesce(null, {0}, {1})"],
@@ -128,7 +129,13 @@ _CAST_SOURCES = {
 
 _UNITS = ("year", "month", "week", "day", "hour", "minute", "second")
 _PAIRS = ("t1, t2", "d1, t1", "t1, d2", "d1, d2")
-_SHIFTS = ("t1 - interval 3 {}s", "t1 + interval '1' {}", "d1 + interval 13 {}", "interval 2 {} + d1", "d1 - interval '5' {}")
+_SHIFTS = (
+    "t1 - interval 3 {}s",
+    "t1 + interval '1' {}",
+    "d1 + interval 13 {}",
+    "interval 2 {} + d1",
+    "d1 - interval '5' {}",
+)
 
 
 def written_out() -> list[str]:
@@ -147,16 +154,15 @@ def filled(entry: Entry, types: Types) -> Iterator[str]:
             yield f"{entry.name}({name} as {target})"
         return
     kinds = types * 3 if entry.variadic or entry.name in ("nullif", "between", "in") else types
-    variants = max([len(_COLUMNS[kind]) for kind in kinds if kind in _COLUMNS], default=1)
+    if not set(kinds) <= set(_COLUMNS):
+        return
+    # Where values are only compared or chosen, the wide columns do: they hold the narrow ones' values too.
+    wide_do = entry.family in ("comparisons", "logic", "conditionals")
+    variants = 1 if wide_do else max([len(_COLUMNS[kind]) for kind in kinds], default=1)
     for template in TEMPLATES.get(entry.name, []):
         for variant in range(variants):
-            names = [
-                _COLUMNS[kind][variant % len(_COLUMNS[kind])][place]
-                for place, kind in enumerate(kinds)
-                if kind in _COLUMNS
-            ]
-            if len(names) == len(kinds):
-                yield template.format(*names)
+            choices = [_COLUMNS[kind] for kind in kinds]
+            yield template.format(*(choice[variant % len(choice)][place] for place, choice in enumerate(choices)))
 
 
 def templated() -> list[str]:

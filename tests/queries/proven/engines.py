@@ -116,7 +116,6 @@ class Engines:
         kept = self.frame if len(rows) == self.rows else self.frame.where(col("row").isin(*rows))
         return _values(kept.selectExpr(f"({text}) AS v").toArrow().column("v"))
 
-
     def together(self, cases: Sequence[Case]) -> tuple[list[list[Any]], list[list[Any]]]:
         """Each case's values on Spark and on DuckDB, all of them columns of one plain query."""
         texts = [f"({one.text}) AS c{position}" for position, one in enumerate(cases)]
@@ -255,9 +254,8 @@ def _row_differences(engines: Engines, one: Case, left: list[Any], right: list[A
         return [f"{one.text}: refused in {refused} of {len(left)} rows"]
     if wrong:
         row = wrong[0]
-        return [
-            f"{one.text}: {len(wrong)} rows, as row {row} {_inputs(engines, one, row)}: {left[row]!r} on Spark, {right[row]!r} on DuckDB [{one.translation.sql}]"
-        ]
+        where = f"{one.text}: {len(wrong)} rows, as row {row} {_inputs(engines, one, row)}"
+        return [f"{where}: {left[row]!r} on Spark, {right[row]!r} on DuckDB [{one.translation.sql}]"]
     return _plain_differences(engines, one, right)
 
 

@@ -23,12 +23,18 @@ _LITERALS = {
 }
 _MORE = {
     "boolean": ["{string} like '%a%'", "{string} rlike '^[a-c]+$'", "{date} >= '2020-02-29'", "{int} in (1, 2, {int})"],
-    "int": ["cast({boolean} as int)", "cast({double} as int)", "extract(month from {timestamp})", "{int} % 7", "pmod({int}, 5)"],
-    "bigint": ["cast({timestamp} as bigint)", "timestampdiff(day, {date}, {timestamp})", "{int} div 3", "floor({double} * 200)"],
-    "double": ["{double} / 12", "{int} / {int}", "round({double}, 2)", "cast(numbers as double)", "{double} * 0.1 + {int}"],
-    "string": ["cast({int} as string)", "substring({string}, 2, 3)", "concat({string}, ':', {bigint})", "lpad({string}, 5)", "split({string}, ',')[0]"],
-    "date": ["to_date({timestamp})", "trunc({date}, 'MM')", "{date} - interval 30 days", "cast({timestamp} as date)", "{date} + interval 1 month"],
-    "timestamp": ["{timestamp} - interval 30 days", "date_trunc('hour', {timestamp})", "cast({date} as timestamp)", "{timestamp} + interval 1 month", "timestampadd(day, 1, {timestamp})"],
+    "int": ["cast({boolean} as int)", "cast({double} as int)", "extract(month from {timestamp})", "{int} % 7",
+            "pmod({int}, 5)"],
+    "bigint": ["cast({timestamp} as bigint)", "timestampdiff(day, {date}, {timestamp})", "{int} div 3",
+            "floor({double} * 200)"],
+    "double": ["{double} / 12", "{int} / {int}", "round({double}, 2)", "cast(numbers as double)",
+            "{double} * 0.1 + {int}"],
+    "string": ["cast({int} as string)", "substring({string}, 2, 3)", "concat({string}, ':', {bigint})",
+            "lpad({string}, 5)", "split({string}, ',')[0]"],
+    "date": ["to_date({timestamp})", "trunc({date}, 'MM')", "{date} - interval 30 days", "cast({timestamp} as date)",
+            "{date} + interval 1 month"],
+    "timestamp": ["{timestamp} - interval 30 days", "date_trunc('hour', {timestamp})", "cast({date} as timestamp)",
+            "{timestamp} + interval 1 month", "timestampadd(day, 1, {timestamp})"],
 }  # fmt: skip
 
 

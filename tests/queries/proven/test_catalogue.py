@@ -13,7 +13,8 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "functions.md"
 
 
 def test_the_page_is_current() -> None:
-    assert PAGE.read_text(encoding="utf-8") == render_markdown(), "run: python -m featuremill.queries.proven docs/functions.md"
+    current = PAGE.read_text(encoding="utf-8") == render_markdown()
+    assert current, "run: python -m featuremill.queries.proven docs/functions.md"
 
 
 def test_entries_are_introspectable() -> None:
@@ -38,5 +39,6 @@ def test_a_translation_tells_what_it_rests_on() -> None:
 
 
 def test_names_are_quoted_and_found_in_any_case() -> None:
-    made = translate(sqlglot.parse_one("`narrowing-diagnosis` = 1 and Age > 3", read="spark"), {"narrowing-diagnosis": "int", "age": "int"})
+    expression = sqlglot.parse_one("`narrowing-diagnosis` = 1 and Age > 3", read="spark")
+    made = translate(expression, {"narrowing-diagnosis": "int", "age": "int"})
     assert made.sql == '("narrowing-diagnosis" = 1) AND ("Age" > 3)'
