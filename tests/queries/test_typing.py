@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from featuremill.errors import UsageError
 from featuremill.queries.patterns import to_strptime
 from featuremill.queries.typing import DialectName, field_typing
+from featuremill.spec.models import Column, CsvConnector
+from featuremill.spec.types import ColumnType
 from tests import reference_csv
 from tests.queries.texts import LISTED, TypingCase, texts, typing_cases
 
