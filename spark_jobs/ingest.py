@@ -7,7 +7,9 @@ through a shuffle, and nothing is cached.
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, SparkSession
+from functools import reduce
+
+from pyspark.sql import DataFrame, Observation, SparkSession, functions
 
 from featuremill.errors import DataError
 from featuremill.steps.jobs import IngestJob, IngestReport, NumberRange
@@ -31,43 +33,50 @@ def ingest(spark: SparkSession, job: IngestJob) -> IngestReport:
     doing = f"{job.pipeline}.{job.source_name} ds={job.ds}"
     with spark_errors(doing), steady_blocks(spark, job.files):
         landing = Landing(spark, job)
-        typed = _write_typed(spark, job, landing)
-        quarantined = _write_quarantine(spark, job, landing.rejected()) if typed < landing.rows else 0
-        duplicates = 0
-        if typed + quarantined < landing.rows:
-            duplicates = _write_quarantine(spark, job, landing.repeated()) - quarantined
-        if typed == landing.rows:
-            write_parquet(spark, spark.sql(_NOTHING_QUARANTINED), job.quarantine_dir)
-        if typed + quarantined + duplicates != landing.rows:
+        typed, repeated = _write_typed(spark, job, landing)
+        rejected = landing.rows - typed - repeated
+        _write_quarantine(spark, job, landing, rejected > 0, repeated > 0)
+        kinds = _kinds(spark, job)
+        if sum(kinds.values()) != rejected + repeated or kinds.get("duplicate", 0) != repeated:
             raise DataError(
-                f"{doing}: {landing.rows} rows were read, but {typed} typed, {quarantined} quarantined and "
-                f"{duplicates} repeated ones were written; the files changed while they were read: run again"
+                f"{doing}: of {landing.rows} rows {typed} are typed and {repeated} come again, but the quarantine has "
+                f"{kinds}; did the files change while they were read? Run again"
             )
         return IngestReport(
             rows_in=landing.rows,
             rows_typed=typed,
-            rows_quarantined=quarantined,
-            rows_duplicate=duplicates,
-            reasons=_kinds(spark, job) if typed < landing.rows else {},
+            rows_quarantined=rejected,
+            rows_duplicate=repeated,
+            reasons=kinds,
             ranges=_ranges(spark, job),
         )
 
 
-def _write_typed(spark: SparkSession, job: IngestJob, landing: Landing) -> int:
-    """The last row of each key, spread over the parts by the key's hash: the same bytes wherever it runs."""
+def _write_typed(spark: SparkSession, job: IngestJob, landing: Landing) -> tuple[int, int]:
+    """Write the last row of each key, spread over the parts by the key's hash: the same bytes wherever it runs.
+
+    Returns how many rows were written, and how many were left out because their key comes again.
+    """
     rank = f"row_number() OVER (PARTITION BY {quoted(landing.key)} ORDER BY {FILE} DESC, {LINE} DESC)"
+    right = Observation()
+    # Counted after the shuffle, in the stage that writes: a task that runs twice there counts once.
     spread = landing.typed().select(*landing.columns, FILE, LINE).repartition(_parts(job), landing.key)
-    newest = spread.selectExpr("*", f"{rank} AS __rank").where("__rank = 1")
-    rows = newest.sortWithinPartitions(landing.key).select(*landing.columns)
-    return write_parquet(spark, rows, job.typed_dir)
+    ranked = spread.observe(right, functions.expr("count(*) AS rows")).selectExpr("*", f"{rank} AS __rank")
+    rows = ranked.where("__rank = 1").sortWithinPartitions(landing.key).select(*landing.columns)
+    written = write_parquet(spark, rows, job.typed_dir)
+    return written, right.get["rows"] - written
 
 
-def _write_quarantine(spark: SparkSession, job: IngestJob, rows: DataFrame) -> int:
-    """Add quarantine rows; returns how many the folder then has."""
+def _write_quarantine(spark: SparkSession, job: IngestJob, landing: Landing, rejected: bool, repeated: bool) -> None:
+    frames = [*([landing.rejected()] if rejected else []), *([landing.repeated()] if repeated else [])]
+    if not frames:
+        write_parquet(spark, spark.sql(_NOTHING_QUARANTINED), job.quarantine_dir)
+        return
+    rows = reduce(DataFrame.unionAll, frames)
     names = array_of(file.name for file in job.files)
-    arranged = rows.repartition(_parts(job), FILE, LINE).sortWithinPartitions(FILE, LINE)
     columns = ("raw_line", "kind", "reason", f"{names}[{FILE}] AS file", f"{LINE} AS line_number")
-    return write_parquet(spark, arranged.selectExpr(*columns), job.quarantine_dir)
+    arranged = rows.repartition(_parts(job), FILE, LINE).sortWithinPartitions(FILE, LINE)
+    write_parquet(spark, arranged.selectExpr(*columns), job.quarantine_dir)
 
 
 def _kinds(spark: SparkSession, job: IngestJob) -> dict[str, int]:

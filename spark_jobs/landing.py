@@ -26,6 +26,7 @@ class Landing:
     def __init__(self, spark: SparkSession, job: IngestJob) -> None:
         self._job = job
         self._typing = field_typing("spark", job.source.connector)
+        self._place = {name: index for index, name in enumerate(job.source.columns)}
         self._tokeniser = Tokeniser.of(job.source.connector)
         layouts: dict[Layout, list[IndexedFile]] = defaultdict(list)
         for index, file in enumerate(job.files):
@@ -50,7 +51,7 @@ class Landing:
         """The rows that are not: raw_line, kind, reason, `__file`, `__line`."""
         rows = self._parsed().where(f"{WRONG} IS NOT NULL OR {BAD}")
         problems = ", ".join(
-            self._typing.problem(name, _text_of(name), quoted(name), column, required=name in self._job.required)
+            self._typing.problem(name, self._text(name), quoted(name), column, required=name in self._job.required)
             for name, column in self._job.source.columns.items()
         )
         invalid = f"WHEN {self._any_broken()} THEN 'invalid'"
@@ -91,35 +92,34 @@ class Landing:
         )
         found = f"size({_FIELDS})"
         number = f"concat({found}, ' fields, expected {len(layout)}')"
-        counted = split.selectExpr(
-            *(FILE, LINE, TEXT),
-            f"coalesce({WRONG}, CASE WHEN {found} <> {len(layout)} THEN {number} END) AS {WRONG}",
-            f"CASE WHEN {found} = {len(layout)} THEN {_FIELDS} END AS {_FIELDS}",
-        )
-        place = {name: index for index, name in enumerate(layout) if name is not None}
-        texts = [
-            (f"{_FIELDS}[{place[name]}]" if name in place else "CAST(NULL AS STRING)") + f" AS {_text_of(name)}"
-            for name in spec.columns
-        ]
-        fielded = counted.selectExpr(FILE, LINE, TEXT, WRONG, *texts)
+        wrong = f"coalesce({WRONG}, CASE WHEN {found} <> {len(layout)} THEN {number} END)"
+        declared = f"CASE WHEN {found} = {len(layout)} THEN {_in_declared_order(layout, list(spec.columns))} END"
+        ordered = split.selectExpr(FILE, LINE, TEXT, f"{wrong} AS {WRONG}", f"{declared} AS {_FIELDS}")
         values = [
-            f"{self._typing.value(_text_of(name), column)} AS {quoted(name)}" for name, column in spec.columns.items()
+            f"{self._typing.value(self._text(name), spec.columns[name])} AS {quoted(name)}" for name in spec.columns
         ]
         if spec.key is None:
-            key = self._typing.row_key({name: _text_of(name) for name in spec.columns}, spec.columns)
+            key = self._typing.row_key({name: self._text(name) for name in spec.columns}, spec.columns)
             values.insert(0, f"{key} AS {quoted(GENERATED_KEY)}")
-        typed = fielded.selectExpr("*", *values)
+        typed = ordered.selectExpr("*", *values)
         missing = "".join(f" OR {quoted(name)} IS NULL" for name in self._job.required if name in spec.columns)
         return typed.selectExpr("*", f"({self._any_broken()}{missing}) AS {BAD}")
 
+    def _text(self, column: str) -> str:
+        """The text of a declared column's field."""
+        return f"{_FIELDS}[{self._place[column]}]"
+
     def _any_broken(self) -> str:
         broken = (
-            self._typing.broken(_text_of(name), quoted(name), column)
+            self._typing.broken(self._text(name), quoted(name), column)
             for name, column in self._job.source.columns.items()
         )
         return " OR ".join(test for test in broken if test != "false") or "false"
 
 
-def _text_of(column: str) -> str:
-    """The column of a field's text, beside that of its value."""
-    return quoted(f"__text_{column}")
+def _in_declared_order(layout: Layout, columns: list[str]) -> str:
+    """The fields of a file as those of the declared columns, null for what the file lacks."""
+    if list(layout) == columns:
+        return _FIELDS
+    place = {name: f"{_FIELDS}[{index}]" for index, name in enumerate(layout) if name is not None}
+    return f"array({', '.join(place.get(name, 'CAST(NULL AS STRING)') for name in columns)})"

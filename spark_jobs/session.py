@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pyspark.sql import SparkSession
@@ -15,6 +17,8 @@ from featuremill.services.java import find_java
 from spark_jobs.failures import first_useful_line
 
 _LOG_SETTINGS = Path(__file__).with_name("log4j2.properties")
+_CONNECT_PORT = 15002
+_CONNECT_PATIENCE = 10.0
 _SCRATCH = Path(tempfile.gettempdir()) / f"featuremill-spark-{os.getuid()}"
 
 RUNTIME_CONF: dict[str, str] = {
@@ -70,7 +74,10 @@ def apply_runtime_conf(spark: SparkSession, overrides: dict[str, str] | None = N
 
 
 def _connect(settings: SparkSettings) -> SparkSession:
+    address = urlsplit(str(settings.remote))
     try:
+        # The client itself would try again for ten minutes.
+        socket.create_connection((address.hostname or "", address.port or _CONNECT_PORT), _CONNECT_PATIENCE).close()
         spark = SparkSession.builder.remote(str(settings.remote)).create()
         apply_runtime_conf(spark, settings.conf)
     except Exception as error:
