@@ -41,7 +41,8 @@ def new(
     if land is not None:
         out.print(f"copied the file to {place_file(made, Path(workspace.landing), one_day(land))}")
     for step in made.next_steps:
-        note(f"  {step}")
+        if land is None or not step.startswith("Put "):
+            note(f"  {step}")
 
 
 def validate(

@@ -131,6 +131,10 @@ def export(
     workspace = open_workspace(project)
     day = one_day(ds)
     catalog = workspace.catalog()
+    if catalog.view_text(pipeline, name) is not None:
+        raise UsageError(
+            f"{table} is a view; export the table behind it, like {pipeline}.snapshot, or use `featuremill sql`"
+        )
     found = catalog.partition(pipeline, name, day)
     if found is None:
         days = catalog.days(pipeline, name)

@@ -71,7 +71,7 @@ class Workspace:
         found: dict[str, dict[str, Landing]] = {}
         for name, landings in self._landings(pipeline).items():
             found[name] = {ds: Landing(files=landed.hashes) for ds, landed in landings.find(upto=day).items()}
-        every = with_archived(pipeline, found, self.warehouse, day)
+        every = with_archived(pipeline, found, self.warehouse, day, self._shown(pipeline, list(pipeline.sources)))
         for name, days in every.items():
             self._require_landing(pipeline, name, day, days)
         return build_graph(pipeline, day, every)
@@ -137,7 +137,9 @@ class Workspace:
 
     def published(self, pipeline: Pipeline, graph: Graph) -> Published | None:
         """What Hive shows of the graph's tables; None where the metastore does not answer."""
-        tables = [output.table for step in graph.steps for output in step.outputs]
+        return self._shown(pipeline, [output.table for step in graph.steps for output in step.outputs])
+
+    def _shown(self, pipeline: Pipeline, tables: Sequence[str]) -> Published | None:
         try:
             return read_published(self.catalog(), pipeline, tables)
         except ServiceError:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from featuremill.connectors.content_hash import ContentHashes
@@ -23,14 +25,17 @@ class Landed:
 
 
 class Landings:
-    """The landings of one source. `state` is the folder for remembered hashes and for copies in UTF-8."""
+    """The landings of one source. `state` is the folder for remembered hashes.
+
+    Files that engines cannot read as they are get a UTF-8 copy below `<state>/scratch`, which goes with this object.
+    """
 
     def __init__(self, source: Source, name: str, landing_root: str, state: Path) -> None:
         self._source = source
         self._name = name
         self._root = landing_root
         self._hashes = ContentHashes(state)
-        self._copies = state / "copies"
+        self._scratch = state / "scratch"
 
     def find(self, upto: str) -> dict[str, Landed]:
         """The landings of the days up to `upto` (YYYY-MM-DD), by day.
@@ -62,6 +67,12 @@ class Landings:
             )
             warnings += [f"{self._name}: {warning}" for warning in header.warnings]
         return raw_files, warnings
+
+    @cached_property
+    def _copies(self) -> Path:
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        self._folder = tempfile.TemporaryDirectory(dir=self._scratch, prefix="copies-")
+        return Path(self._folder.name)
 
     def _landed(self, files: list[LandedFile]) -> Landed:
         return Landed(tuple(files), {file.name: self._hashes.hash_of(file) for file in files})

@@ -64,6 +64,7 @@ class TypedTable:
         self._path = path
         self._typing = field_typing("duckdb", job.source.connector)
         self._columns = list(job.source.columns)
+        self._parsed = job.source.parsed_columns
         declared = {name for name, column in job.source.columns.items() if column.required}
         self._required = declared.union(job.required)
         self._texts = {name: f"t{index}" for index, name in enumerate(self._columns)}
@@ -76,7 +77,7 @@ class TypedTable:
         self._records = self._typed_records(files)
         columns = [f"{self._values[name]} AS {_quoted(name)}" for name in self._columns]
         if self._source.key is None:
-            columns.insert(0, f"{self._typing.row_key(self._texts, self._source.columns)} AS {GENERATED_KEY}")
+            columns.insert(0, f"{self._typing.row_key(self._texts, self._parsed)} AS {GENERATED_KEY}")
         # Pushed below the typing, the filter would type every value a second time.
         self._connection.execute("SET disabled_optimizers = 'filter_pushdown'")
         (rows,) = self._connection.execute(
@@ -89,7 +90,7 @@ class TypedTable:
         """The records that `write` left out, in their order, in batches."""
         problems = [
             self._typing.problem(name, self._texts[name], self._values[name], column, required=name in self._required)
-            for name, column in self._source.columns.items()
+            for name, column in self._parsed.items()
         ]
         result = self._connection.execute(
             f"SELECT record, {self._broken()}, concat_ws('; ', {', '.join(problems)}) "
@@ -100,7 +101,7 @@ class TypedTable:
 
     def summary(self) -> Summary:
         """What the written rows hold: whether a key comes twice, and the magnitudes of the numeric columns."""
-        numeric = [name for name in self._columns if self._source.columns[name].type in _NUMERIC]
+        numeric = [name for name in self._columns if self._parsed[name].type in _NUMERIC]
         key = _quoted(self._source.key_column)
         aggregates = [f"count(*) > count(DISTINCT {key})"]
         for name in numeric:
@@ -116,7 +117,7 @@ class TypedTable:
     def repeated(self) -> Iterator[list[Repeated]]:
         """The written rows that are not the last of their key, in their order, in batches."""
         key = _quoted(self._source.key_column)
-        column = self._source.columns.get(self._source.key_column)
+        column = self._parsed.get(self._source.key_column)
         text = self._typing.key_text(key, column.type if column else "string")
         result = self._connection.execute(
             f"SELECT row, last_row, {text} FROM (SELECT {key}, file_row_number AS row, "
@@ -143,7 +144,7 @@ class TypedTable:
         """Whether a record has a text that is not of its column's type."""
         checks = [
             self._typing.broken(self._texts[name], self._values[name], column)
-            for name, column in self._source.columns.items()
+            for name, column in self._parsed.items()
             if column.type != "string"
         ]
         return " OR ".join(checks) or "false"
@@ -155,7 +156,7 @@ class TypedTable:
     def _typed_records(self, files: list[ReadableFile]) -> str:
         values = [
             f"{self._typing.value(self._texts[name], column)} AS {self._values[name]}"
-            for name, column in self._source.columns.items()
+            for name, column in self._parsed.items()
         ]
         runs = [self._read(list(run)) for _, run in groupby(files, key=_reading)] or [self._nothing()]
         return f"(SELECT *, {', '.join(values)} FROM ({' UNION ALL '.join(runs)}))"

@@ -60,7 +60,7 @@ def build(connection: duckdb.DuckDBPyConnection, job: TableJob) -> TableReport:
         ranges=_ranges(job.inputs),
     )
     for name, given in job.inputs.items():
-        connection.execute(_landed_view(name, job.pipeline.sources[name], given))
+        _make_landed(connection, name, job.pipeline.sources[name], given)
     row_group = SNAPSHOT_ROW_GROUP if job.table == "snapshot" else TRAINING_ROW_GROUP
     order = ", ".join(f'"{name}"' for name in query.order_by)
     target = str(Path(job.target_dir) / "part-00000.parquet").replace("'", "''")
@@ -85,18 +85,30 @@ def _ranges(inputs: Mapping[str, SourceInput]) -> dict[str, dict[str, Range]]:
     }
 
 
-def _landed_view(name: str, source: Source, given: SourceInput) -> str:
-    """The relation `landed_<source>`: all visible partitions and their landing day `ds` (string), read off the path."""
-    if not given.partitions:
-        columns = [f'CAST(NULL AS {_TYPES[kind]}) AS "{column}"' for column, kind in source_types(source).items()]
-        empty = ", ".join([*columns, "CAST(NULL AS VARCHAR) AS ds"])
-        return f"CREATE OR REPLACE TEMP VIEW landed_{name} AS SELECT {empty} WHERE false"
+def _make_landed(connection: duckdb.DuckDBPyConnection, name: str, source: Source, given: SourceInput) -> None:
+    """Make the relation `landed_<source>`: all visible partitions and their landing day `ds` (string), off the path.
+
+    A column that an archived landing was ingested without is null there.
+    """
+    types = source_types(source)
     files = sorted(str(path) for part in given.partitions for path in Path(part.location).glob("part-*.parquet"))
-    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
-    return (
-        f"CREATE OR REPLACE TEMP VIEW landed_{name} AS SELECT * FROM read_parquet([{listed}], "
-        "hive_partitioning = true, hive_types = {'ds': VARCHAR})"
-    )
+    if files:
+        listed = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
+        options = "union_by_name = true, hive_partitioning = true, hive_types = {'ds': VARCHAR}"
+        stored = f"read_parquet([{listed}], {options})"
+        there = {str(row[0]) for row in connection.execute(f"DESCRIBE SELECT * FROM {stored}").fetchall()}
+    else:
+        stored, there = "(SELECT CAST(NULL AS VARCHAR) AS ds WHERE false)", set()
+    columns = [
+        f"CAST({_quoted(column) if column in there else 'NULL'} AS {_TYPES[kind]}) AS {_quoted(column)}"
+        for column, kind in types.items()
+    ]
+    selected = ", ".join([*columns, "ds"])
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW landed_{name} AS SELECT {selected} FROM {stored}")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def not_proven(pipeline: Pipeline) -> NotProven | None:

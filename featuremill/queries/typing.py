@@ -4,6 +4,7 @@ The rules, for a text with spaces and tabs at its ends taken off (except for str
 
 - a text that is one of the connector's `null_values`, before or after that trimming, is null
 - int, bigint: `[+-]?[0-9]+`, in range
+- int, bigint that are a time since 1970-01-01 (their format is s, ms or us): in the years 1 to 9999
 - double: `[+-]?([0-9]+(\\.[0-9]*)?|\\.[0-9]+)([eE][+-]?[0-9]+)?`, finite; -0.0 becomes 0.0
 - boolean: true, t, yes, y, 1 and false, f, no, n, 0, in any case
 - date: by its pattern, years 0001 to 9999, and only if the pattern writes it back as the same text
@@ -70,8 +71,8 @@ class FieldTyping(ABC):
             return self._unless_null(text, string, typed=False)
         typed: dict[str, Callable[[str], str]] = {
             "boolean": self._boolean,
-            "int": self._int,
-            "bigint": self._bigint,
+            "int": lambda text: _within_years(self._int(text), column.format),
+            "bigint": lambda text: _within_years(self._bigint(text), column.format),
             "double": self._double,
             "date": lambda text: self._date(text, column.format or self._connector.date_format),
             "timestamp": lambda text: self._timestamp(text, column.format or self._connector.timestamp_format),
@@ -148,6 +149,8 @@ class FieldTyping(ABC):
             return f"a date ({column.format or self._connector.date_format})"
         if column.type == "timestamp":
             return f"a timestamp ({column.format or self._connector.timestamp_format or 'ISO 8601'})"
+        if column.format is not None:
+            return f"a time in {column.format} of the years 1 to 9999"
         return _WORDS[column.type]
 
     def _boolean(self, text: str) -> str:
@@ -186,6 +189,19 @@ def _shortened(text: str) -> str:
         f"CASE WHEN length({text}) > {REASON_TEXT_LENGTH} "
         f"THEN concat(left({text}, {REASON_TEXT_LENGTH}), '…') ELSE {text} END"
     )
+
+
+_FIRST_SECOND, _AFTER_LAST_SECOND = -62_135_596_800, 253_402_300_800
+"""0001-01-01T00:00Z and 10000-01-01T00:00Z."""
+
+
+def _within_years(value: str, unit: str | None) -> str:
+    """A whole number of the unit since 1970-01-01T00:00Z, NULL outside the years that timestamps can have."""
+    if unit is None:
+        return value
+    size = {"s": 1, "ms": 1_000, "us": 1_000_000}[unit]
+    first, last = _FIRST_SECOND * size, _AFTER_LAST_SECOND * size - 1
+    return f"CASE WHEN ({value}) BETWEEN {first} AND {last} THEN ({value}) END"
 
 
 class DuckdbTyping(FieldTyping):

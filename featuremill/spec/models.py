@@ -152,6 +152,14 @@ class Source(Model):
     def is_static(self) -> bool:
         return self.time is None
 
+    @property
+    def parsed_columns(self) -> dict[str, Column]:
+        """The columns as a reader of the file takes them: a time in whole numbers has its unit as `format`."""
+        if self.time is None or self.time.unit is None:
+            return dict(self.columns)
+        timed = self.columns[self.time.column].model_copy(update={"format": self.time.unit})
+        return {name: timed if name == self.time.column else column for name, column in self.columns.items()}
+
 
 class Aggregate(Model):
     """A number (or set) over earlier rows. Written `{mean: loan_amount, over: 30d}`: the kind is a key."""

@@ -102,19 +102,33 @@ def changed_parts(before: Any, after: Any, path: str = "") -> list[str]:
 
 
 def with_archived(
-    pipeline: Pipeline, landings: Mapping[str, Mapping[str, Landing]], warehouse: Warehouse, upto: str
+    pipeline: Pipeline,
+    landings: Mapping[str, Mapping[str, Landing]],
+    warehouse: Warehouse,
+    upto: str,
+    published: Published | None,
 ) -> dict[str, dict[str, Landing]]:
-    """Landings, and those whose raw files are gone but whose typed rows are in the warehouse.
+    """Landings, and those whose raw files are gone but whose typed rows were published.
 
-    Raw files may be archived once they are ingested; their rows stay visible. The newest result of the day counts.
+    Raw files may be archived once they are ingested; their rows stay visible. Rows that were never published (a check
+    stopped their run) do not count. Without a metastore (`published` is None) the newest result of the day counts.
     """
     result: dict[str, dict[str, Landing]] = {}
     for source in pipeline.sources:
         days = dict(landings.get(source, {}))
         for day in warehouse.days(pipeline.pipeline, source):
             if day <= upto and day not in days:
-                manifests = warehouse.manifests_of_day(pipeline.pipeline, source, day)
-                if manifests:
-                    days[day] = Landing(files={}, ingested=manifests[-1].fingerprint)
+                ingested = _ingested(pipeline.pipeline, source, day, warehouse, published)
+                if ingested is not None:
+                    days[day] = Landing(files={}, ingested=ingested)
         result[source] = dict(sorted(days.items()))
     return result
+
+
+def _ingested(pipeline: str, source: str, day: str, warehouse: Warehouse, published: Published | None) -> str | None:
+    """The fingerprint of a day's typed rows that counts, None if there is none."""
+    fingerprints = [manifest.fingerprint for manifest in warehouse.manifests_of_day(pipeline, source, day)]
+    if published is None:
+        return fingerprints[-1] if fingerprints else None
+    shown = published.fingerprints.get(source, {}).get(day)
+    return shown if shown in fingerprints else None

@@ -58,8 +58,10 @@ def publish(catalog: HiveCatalog, warehouse: Warehouse, pipeline: Pipeline, grap
         if not shown.has(output) or newest[output.table] == output:
             publication = _point(catalog, warehouse, pipeline, output)
             moved += publication.changed
-            if publication.withdrawn:
-                days = ", ".join(publication.withdrawn)
+            coming = {other.ds for other in outputs if other.table == output.table}
+            withdrawn = [day for day in publication.withdrawn if day not in coming]
+            if withdrawn:
+                days = ", ".join(withdrawn)
                 warnings.append(
                     f"{pipeline.pipeline}.{output.table} has a column of another type now and no longer shows {days}; "
                     "run these days again to bring them back"

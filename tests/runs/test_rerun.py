@@ -145,3 +145,29 @@ def test_until_stops_there_and_publishes_nothing(shop: Shop) -> None:
     assert shop.published() == {}
     assert list((shop.folder / "data" / "warehouse" / shop.name).glob("training*")) == []
     assert len(list(Path(shop.folder, "data", "warehouse", shop.name, "snapshot").rglob("part-*.parquet"))) == 1
+
+
+def test_a_column_that_archived_landings_lack_is_null_there(shop: Shop) -> None:
+    shop.land_days(D1)
+    shop.run(D1)
+    shutil.rmtree(shop.folder / "data" / "landing" / "orders" / f"ds={D1}")
+    text = shop.pipeline_file.read_text()
+    text = text.replace("city: string,", "city: string, shop: string,").replace(
+        "city: city", "city: city\n      shop: shop"
+    )
+    shop.pipeline_file.write_text(text)
+    shop.land(D2, "shop," + HEADER + "north," + line(7, 1, D2))
+    shop.run(D2)
+    assert {row["customer"]: row["shop"] for row in shop.rows("snapshot", D2)} == {1: "north", 2: None}
+
+
+def test_a_landing_that_failed_its_check_and_was_removed_never_was(shop: Shop) -> None:
+    shop.land_days(D1)
+    shop.run(D1)
+    bad = shop.land(D2, HEADER + line(7, 1, D2, -5.0))
+    with pytest.raises(DataError, match="expectations failed"):
+        shop.run(D2)
+    bad.unlink()
+    shop.land(D3, HEADER + line(8, 1, D3))
+    shop.run(D3)
+    assert {row["customer"]: row["orders"] for row in shop.rows("snapshot", D3)} == {1: 2, 2: 1}
