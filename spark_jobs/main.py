@@ -21,8 +21,8 @@ def run_job(description: str, kind: type[Job], run: Callable[[SparkEngine, Job],
     """Read --job, run it, write --report. Returns 0, or the error's code after saying on stderr what was wrong."""
     options = _options(description, kind)
     try:
-        job = _read(options.job, kind)
         engine = SparkEngine(_settings(options))
+        job = _read(options.job, kind)
         try:
             report = run(engine, job)
         finally:
@@ -41,7 +41,7 @@ def _options(description: str, kind: type[BaseModel]) -> argparse.Namespace:
         "service is at fault, 2 the command is.",
     )
     parser.add_argument(
-        "--job", required=True, type=Path, metavar="FILE", help=f"what to do: a {kind.__name__} as JSON"
+        "--job", required=True, type=Path, metavar="FILE", help=f"what to do: {kind.__name__} as JSON"
     )
     parser.add_argument("--report", type=Path, metavar="FILE", help="where the report goes, as JSON (default: stdout)")
     parser.add_argument("--master", help="where Spark runs: local[*], spark://host:port (default: local[*])")

@@ -40,9 +40,8 @@ def new(
     out.print(f"wrote {target}, after reading {made.rows:,} rows of {csv}")
     if land is not None:
         out.print(f"copied the file to {place_file(made, Path(workspace.landing), one_day(land))}")
-    for step in made.next_steps:
-        if land is None or not step.startswith("Put "):
-            note(f"  {step}")
+    for step in made.next_steps if land is None else (made.next_steps[0], f"Run `featuremill run {name} --ds {land}`."):
+        note(f"  {step}")
 
 
 def validate(
