@@ -40,9 +40,7 @@ def _options(description: str, kind: type[BaseModel]) -> argparse.Namespace:
         epilog="Under spark-submit, --master and memory are spark-submit's own. Exit codes: 0 done, 1 the data or a "
         "service is at fault, 2 the command is.",
     )
-    parser.add_argument(
-        "--job", required=True, type=Path, metavar="FILE", help=f"what to do: {kind.__name__} as JSON"
-    )
+    parser.add_argument("--job", required=True, type=Path, metavar="FILE", help=f"what to do: {kind.__name__} as JSON")
     parser.add_argument("--report", type=Path, metavar="FILE", help="where the report goes, as JSON (default: stdout)")
     parser.add_argument("--master", help="where Spark runs: local[*], spark://host:port (default: local[*])")
     parser.add_argument("--remote", metavar="sc://HOST:PORT", help="a Spark Connect server instead")

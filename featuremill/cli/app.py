@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from featuremill import __version__
-from featuremill.cli import authoring, looking, runs, services
+from featuremill.cli import authoring, looking, proving, runs, services
 
 app = typer.Typer(
     name="featuremill",
@@ -36,6 +36,7 @@ app.command("schema")(authoring.schema)
 app.command("sample")(authoring.sample)
 app.command("plan")(runs.plan)
 app.command("run")(runs.run)
+app.command("prove")(proving.prove)
 app.command("tables")(looking.tables)
 app.command("sql")(looking.sql)
 app.command("export")(looking.export)

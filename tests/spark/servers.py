@@ -31,7 +31,7 @@ def running(command: Sequence[str], log: Path, ready: str) -> Iterator[None]:
         "SPARK_HOME": str(_HOME),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARK_NO_DAEMONIZE": "1",
-        "SPARK_DAEMON_MEMORY": "256m",
+        "SPARK_DAEMON_MEMORY": "512m",
         "PYSPARK_PYTHON": sys.executable,
     }
     with log.open("wb") as output:
