@@ -64,7 +64,8 @@ def _write_typed(spark: SparkSession, job: IngestJob, landing: Landing) -> tuple
     ranked = spread.observe(right, functions.expr("count(*) AS rows")).selectExpr("*", f"{rank} AS __rank")
     rows = ranked.where("__rank = 1").sortWithinPartitions(landing.key).select(*landing.columns)
     written = write_parquet(spark, rows, job.typed_dir)
-    return written, right.get["rows"] - written
+    # Of no rows at all Spark plans nothing, and an observation that never ran has no answer.
+    return written, right.get["rows"] - written if written else 0
 
 
 def _write_quarantine(spark: SparkSession, job: IngestJob, landing: Landing, rejected: bool, repeated: bool) -> None:

@@ -52,7 +52,7 @@ class Landing:
         rows = self._parsed().where(f"{WRONG} IS NOT NULL OR {BAD}")
         problems = ", ".join(
             self._typing.problem(name, self._text(name), quoted(name), column, required=name in self._job.required)
-            for name, column in self._job.source.columns.items()
+            for name, column in self._job.source.parsed_columns.items()
         )
         invalid = f"WHEN {self._any_broken()} THEN 'invalid'"
         return rows.selectExpr(
@@ -85,6 +85,7 @@ class Landing:
     def _of_layout(self, layout: Layout, records: Records) -> DataFrame:
         """Fields by their place in this layout's files, and values by their names."""
         spec = self._job.source
+        parsed = spec.parsed_columns
         lines = records.frame.selectExpr(f"file AS {FILE}", f"line_number AS {LINE}", f"text AS {TEXT}")
         judged = lines.selectExpr("*", f"{self._tokeniser.problem(TEXT)} AS {WRONG}")
         split = judged.selectExpr(
@@ -95,11 +96,9 @@ class Landing:
         wrong = f"coalesce({WRONG}, CASE WHEN {found} <> {len(layout)} THEN {number} END)"
         declared = f"CASE WHEN {found} = {len(layout)} THEN {_in_declared_order(layout, list(spec.columns))} END"
         ordered = split.selectExpr(FILE, LINE, TEXT, f"{wrong} AS {WRONG}", f"{declared} AS {_FIELDS}")
-        values = [
-            f"{self._typing.value(self._text(name), spec.columns[name])} AS {quoted(name)}" for name in spec.columns
-        ]
+        values = [f"{self._typing.value(self._text(name), parsed[name])} AS {quoted(name)}" for name in spec.columns]
         if spec.key is None:
-            key = self._typing.row_key({name: self._text(name) for name in spec.columns}, spec.columns)
+            key = self._typing.row_key({name: self._text(name) for name in spec.columns}, parsed)
             values.insert(0, f"{key} AS {quoted(GENERATED_KEY)}")
         typed = ordered.selectExpr("*", *values)
         missing = "".join(f" OR {quoted(name)} IS NULL" for name in self._job.required if name in spec.columns)
@@ -112,7 +111,7 @@ class Landing:
     def _any_broken(self) -> str:
         broken = (
             self._typing.broken(self._text(name), quoted(name), column)
-            for name, column in self._job.source.columns.items()
+            for name, column in self._job.source.parsed_columns.items()
         )
         return " OR ".join(test for test in broken if test != "false") or "false"
 

@@ -34,6 +34,9 @@ def glob_safe(location: str) -> str:
 def write_parquet(spark: SparkSession, frame: DataFrame, folder: str) -> int:
     """Write a frame into an existing empty folder: part files and nothing else. Returns the rows, counted from the
     footers of what was written.
+
+    The same rows in the same order give the same data pages. Footers list the encodings of a column in the order of a
+    Java hash set, which differs from process to process; so do the file names.
     """
     writer = frame.write.mode("append").option("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false")
     writer.option("compression", "zstd").parquet(folder)

@@ -22,8 +22,8 @@ def prove(
 ) -> None:
     """Show on your own rows that training rows do not know the future.
 
-    At some event times all later rows are removed, then changed; every training row up to that time has to stay
-    the very same, label aside. Exit code 1 if one does not. Needs the day's ingest (`run --until ingest`); publishes nothing.
+    At some event times all later rows are removed, then changed; every training row up to that time has to
+    stay the very same, label aside. Exit code 1 if one does not. Needs the day's ingest (`run --until ingest`); publishes nothing.
     """
     from featuremill.local_engine.proof import WORLDS, Proof
     from featuremill.local_engine.session import LocalSettings, connect

@@ -58,11 +58,13 @@ def table_job(folder: Path, typed_dir: str, rows: int, total: str = "amount") ->
 
 
 def written(*folders: str | Path) -> list[bytes]:
-    return [path.read_bytes() for folder in folders for path in sorted(Path(folder).iterdir())]
+    """The data of all files, without footers: those list encodings in an order of each Java process's own."""
+    files = [path.read_bytes() for folder in folders for path in sorted(Path(folder).iterdir())]
+    return [data[: -8 - int.from_bytes(data[-8:-4], "little")] for data in files]
 
 
 def runs_as_here(spark: SparkSession, folder: Path, *options: str) -> None:
-    """Both jobs, run as commands with these options, write the bytes that this process's Spark writes."""
+    """Both jobs, run as commands with these options, write the data that this process's Spark writes."""
     source = shop().sources["orders"]
     here, there = (job_of(folder / name, source, ("id",), FILES) for name in ("here", "there"))
     tables = {name: table_job(folder / f"{name}-table", here.typed_dir, 50) for name in ("here", "there")}
@@ -81,6 +83,7 @@ def runs_as_here(spark: SparkSession, folder: Path, *options: str) -> None:
     assert written(tables["there"].target_dir) == written(tables["here"].target_dir)
 
 
+@pytest.mark.slow
 def test_in_their_own_process(spark: SparkSession, tmp_path: Path) -> None:
     runs_as_here(spark, tmp_path, "--master", "local[1]", "--driver-memory", "1g")
     assert not [path for path in tmp_path.iterdir() if path.name in ("metastore_db", "spark-warehouse", "derby.log")]
