@@ -23,7 +23,8 @@ def prove(
     """Show on your own rows that training rows do not know the future.
 
     At some event times all later rows are removed, then changed; every training row up to that time has to
-    stay the very same, label aside. Exit code 1 if one does not. Needs the day's ingest (`run --until ingest`); publishes nothing.
+    stay the very same, label aside. Exit code 1 if one does not. Needs the day's ingest (`run --until ingest`) and
+    publishes nothing.
     """
     from featuremill.local_engine.proof import WORLDS, Proof
     from featuremill.local_engine.session import LocalSettings, connect
