@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from featuremill.errors import DataError
 from featuremill.local_engine import tables
 from featuremill.local_engine.ingest import ingest
 from featuremill.local_engine.session import LocalSettings, connect
@@ -22,17 +26,49 @@ class LocalEngine:
             from featuremill.quality.gx import preload
 
             preload()
-        return ingest(job, self._settings)
+        with _clear_errors(f"{job.pipeline}.{job.source_name} ds={job.ds}", self._settings):
+            return ingest(job, self._settings)
 
     def expect(self, job: ExpectJob) -> QualityReport:
         from featuremill.quality.duckdb_batch import check_with_duckdb
 
-        with connect(self._settings) as connection:
+        with (
+            _clear_errors(f"{job.pipeline}.{job.source_name} ds={job.ds}", self._settings),
+            connect(self._settings) as connection,
+        ):
             return check_with_duckdb(connection, job)
 
     def build(self, job: TableJob) -> TableReport:
-        with connect(self._settings) as connection:
+        with (
+            _clear_errors(f"{job.pipeline.pipeline}.{job.table} ds={job.ds}", self._settings),
+            connect(self._settings) as connection,
+        ):
             return tables.build(connection, job)
 
     def close(self) -> None:
         """Nothing stays open between steps."""
+
+
+@contextmanager
+def _clear_errors(doing: str, settings: LocalSettings) -> Iterator[None]:
+    """What goes wrong inside DuckDB or on the disk, as an error that says what to do."""
+    import duckdb
+
+    try:
+        yield
+    except (duckdb.IOException, OSError) as error:
+        raise DataError(
+            f"{doing}: reading or writing failed: {_first_line(error)}. If the disk is full (the warehouse's, or that "
+            f"of {settings.scratch}), free some space, then run again"
+        ) from error
+    except duckdb.OutOfMemoryException as error:
+        raise DataError(
+            f"{doing}: the memory does not suffice: {_first_line(error)}. Free some, or use --engine spark; then run "
+            "again"
+        ) from error
+    except (duckdb.DataError, duckdb.InvalidInputException) as error:
+        raise DataError(f"{doing}: a value breaks an expression: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__

@@ -112,3 +112,28 @@ def test_a_failed_expectation_stops_the_run_and_heals(shop: Shop) -> None:
     shop.land(D2, HEADER + line(7, 1, D2, 5.0))
     shop.run(D2)
     assert {row["customer"]: row["orders"] for row in shop.rows("snapshot", D2)} == {1: 2, 2: 1}
+
+
+def test_a_value_that_breaks_an_expression_stops_the_run(shop: Shop) -> None:
+    shop.land_days(D1)
+    shop.run(D1)
+    text = shop.pipeline_file.read_text()
+    shop.pipeline_file.write_text(text.replace("city: city", "city: city\n      broken: 1 / (customer - 1)"))
+    fails(shop, D1, rf"{shop.name}\.snapshot ds={D1}: a value breaks an expression: .*[Dd]ivision by zero")
+
+
+def test_a_full_disk_stops_the_run_and_says_so(shop: Shop) -> None:
+    """The largest file that the process may write is small, which the kernel reports as it does a full disk."""
+    shop.land_days(D1)
+    shop.run(D1)
+    shop.land(D2, HEADER + "".join(line(n, n, D2, city=f"{n:x}" * 20) for n in range(20_000)))
+    before = shop.published()
+    limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)"
+    process = shop.start(D2, limit, "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))")
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 1, output
+    assert "error: " in output and "Traceback" not in output
+    assert "free some space" in output or "full" in output
+    assert shop.published() == before
+    shop.run(D2)
+    assert len(shop.rows("orders", D2)) == 20_000
