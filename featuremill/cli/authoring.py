@@ -11,7 +11,7 @@ import typer
 from featuremill.cli.options import PipelineArgument, ProjectOption, one_day
 from featuremill.cli.printing import err, note, out, print_error, print_warning
 from featuremill.cli.workspace import open_workspace
-from featuremill.errors import UsageError
+from featuremill.errors import FeaturemillError, UsageError
 
 
 def new(
@@ -58,13 +58,13 @@ def validate(
     for name in names or workspace.pipeline_names():
         try:
             pipeline = workspace.pipeline(name)
-        except UsageError as error:
+            reason = not_proven(pipeline)
+        except FeaturemillError as error:
             print_error(str(error))
             wrong += 1
             continue
         for warning in workspace.warnings(name):
             print_warning(warning)
-        reason = not_proven(pipeline)
         where = "runs on the local engine" if reason is None else f"its tables go to Spark ({reason})"
         out.print(f"{name}: all right, {where}")
     if wrong:

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from featuremill.errors import DataError
+from featuremill.local_engine.sql import sql_text
 
 
 def export_partition(location: str, file: Path) -> int:
@@ -21,18 +22,14 @@ def export_partition(location: str, file: Path) -> int:
     )
     unfinished = file.with_name(f".{file.name}.unfinished")
     form = "FORMAT parquet, COMPRESSION zstd" if file.suffix == ".parquet" else "FORMAT csv, HEADER"
-    pattern = _text(str(folder / "part-*.parquet"))
+    pattern = sql_text(str(folder / "part-*.parquet"))
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         source = f"SELECT * FROM read_parquet({pattern}, hive_partitioning = false)"
         try:
-            done = connection.execute(f"COPY ({source}) TO {_text(str(unfinished))} ({form})").fetchone()
+            done = connection.execute(f"COPY ({source}) TO {sql_text(str(unfinished))} ({form})").fetchone()
             unfinished.replace(file)
         except (duckdb.IOException, OSError) as error:
             unfinished.unlink(missing_ok=True)
             raise DataError(f"cannot write {file}: {str(error).splitlines()[0]}") from error
     return int(done[0]) if done else 0
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

@@ -6,6 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from featuremill.local_engine.sql import sql_text
+
 if TYPE_CHECKING:
     import duckdb
     import pyarrow.parquet
@@ -76,7 +78,3 @@ class Quarantine:
             f"TO {sql_text(str(target))} (FORMAT parquet, COMPRESSION zstd)"
         )
         self._waiting.unlink()
-
-
-def sql_text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

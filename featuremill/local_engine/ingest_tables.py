@@ -8,8 +8,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featuremill.local_engine.ingest_quarantine import sql_text
 from featuremill.local_engine.ingest_screen import ScreenedFile
+from featuremill.local_engine.sql import sql_name, sql_text
 from featuremill.queries.typing import field_typing
 from featuremill.spec.models import GENERATED_KEY
 from featuremill.steps.jobs import IngestJob, NumberRange, RawFile
@@ -75,7 +75,7 @@ class TypedTable:
     def write(self, files: list[ReadableFile]) -> int:
         """Type the records of the files, in their order, and write those that are valid. Returns their number."""
         self._records = self._typed_records(files)
-        columns = [f"{self._values[name]} AS {_quoted(name)}" for name in self._columns]
+        columns = [f"{self._values[name]} AS {sql_name(name)}" for name in self._columns]
         if self._source.key is None:
             columns.insert(0, f"{self._typing.row_key(self._texts, self._parsed)} AS {GENERATED_KEY}")
         # Pushed below the typing, the filter would type every value a second time.
@@ -102,10 +102,10 @@ class TypedTable:
     def summary(self) -> Summary:
         """What the written rows hold: whether a key comes twice, and the magnitudes of the numeric columns."""
         numeric = [name for name in self._columns if self._parsed[name].type in _NUMERIC]
-        key = _quoted(self._source.key_column)
+        key = sql_name(self._source.key_column)
         aggregates = [f"count(*) > count(DISTINCT {key})"]
         for name in numeric:
-            size = f"nullif(abs(cast({_quoted(name)} AS DOUBLE)), 0)"
+            size = f"nullif(abs(cast({sql_name(name)} AS DOUBLE)), 0)"
             aggregates += [f"min({size})", f"max({size})"]
         row = self._connection.execute(f"SELECT {', '.join(aggregates)} FROM {self._written}").fetchall()[0]
         ranges = {
@@ -116,7 +116,7 @@ class TypedTable:
 
     def repeated(self) -> Iterator[list[Repeated]]:
         """The written rows that are not the last of their key, in their order, in batches."""
-        key = _quoted(self._source.key_column)
+        key = sql_name(self._source.key_column)
         column = self._parsed.get(self._source.key_column)
         text = self._typing.key_text(key, column.type if column else "string")
         result = self._connection.execute(
@@ -129,7 +129,7 @@ class TypedTable:
 
     def drop_earlier_rows(self, scratch: Path) -> None:
         """Write the table again with only the last row of each key. The order of the others stays."""
-        key = _quoted(self._source.key_column)
+        key = sql_name(self._source.key_column)
         self._connection.execute(
             f"COPY (SELECT * EXCLUDE (file_row_number) FROM {self._numbered()} WHERE file_row_number IN "
             f"(SELECT max(file_row_number) FROM {self._numbered()} GROUP BY {key}) ORDER BY file_row_number) "
@@ -195,7 +195,3 @@ def _reading(file: ReadableFile) -> tuple[tuple[str | None, ...], tuple[tuple[st
     if screened.multiline:
         options["parallel"] = "false"
     return file.raw.fields, tuple(options.items())
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

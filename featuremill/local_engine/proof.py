@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from featuremill.local_engine.sql import sql_text
 from featuremill.queries.dialects import DIALECTS
 from featuremill.queries.rows import source_types
 from featuremill.spec.models import Pipeline
@@ -91,7 +92,7 @@ class Proof:
         target.mkdir(parents=True)
         job = {"pipeline": self._pipeline, "table": "training", "ds": self._ds, "target_dir": str(target)}
         self._build(TableJob.model_validate({**job, "inputs": inputs}))
-        return f"read_parquet({_text(str(target / '*.parquet'))}, hive_partitioning = false)"
+        return f"read_parquet({sql_text(str(target / '*.parquet'))}, hive_partitioning = false)"
 
     def _rewritten(self, source: str, given: SourceInput, moment: datetime, world: str, name: str) -> SourceInput:
         spec = self._pipeline.sources[source]
@@ -100,7 +101,7 @@ class Proof:
         types = source_types(spec)
         time = _DUCKDB.time_micros(spec.time, types[spec.time.column])
         key = _DUCKDB.quote(spec.key_column)
-        everything = ", ".join(_text(f"{part.location}/*.parquet") for part in given.partitions)
+        everything = ", ".join(sql_text(f"{part.location}/*.parquet") for part in given.partitions)
         past = f"SELECT {key} FROM read_parquet([{everything}], union_by_name = true) WHERE {time} < {_micros(moment)}"
         after = f"{time} >= {_micros(moment)} AND {key} NOT IN ({past})"
         if source == self._pipeline.spine:
@@ -109,14 +110,16 @@ class Proof:
         for part in given.partitions:
             folder = self._scratch / name / source / f"ds={part.ds}" / "world"
             folder.mkdir(parents=True)
-            rows = f"read_parquet({_text(f'{part.location}/*.parquet')}, hive_partitioning = false)"
+            rows = f"read_parquet({sql_text(f'{part.location}/*.parquet')}, hive_partitioning = false)"
             if world == "gone":
                 query = f"SELECT * FROM {rows} WHERE NOT ({after})"
             else:
                 kept = {spec.key_column, spec.time.column, self._pipeline.entity.key}
                 changed = [self._changed(c, kind, after) for c, kind in types.items() if c not in kept]
                 query = f"SELECT * REPLACE ({', '.join(changed)}) FROM {rows}" if changed else f"SELECT * FROM {rows}"
-            self._connection.execute(f"COPY ({query}) TO {_text(str(folder / 'part-00000.parquet'))} (FORMAT parquet)")
+            self._connection.execute(
+                f"COPY ({query}) TO {sql_text(str(folder / 'part-00000.parquet'))} (FORMAT parquet)"
+            )
             partitions.append(part.model_copy(update={"location": str(folder)}))
         return SourceInput(partitions=tuple(partitions))
 
@@ -128,7 +131,3 @@ class Proof:
 
 def _micros(moment: datetime) -> int:
     return (moment - datetime(1970, 1, 1)) // timedelta(microseconds=1)
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from featuremill.local_engine.sql import sql_name, sql_text
 from featuremill.queries.expressions import Compiled
 from featuremill.queries.features import table_query, tables_of
 from featuremill.queries.proven import NotProven, translate
@@ -59,10 +60,10 @@ def build(connection: duckdb.DuckDBPyConnection, job: TableJob) -> TableReport:
     for name, given in job.inputs.items():
         _make_landed(connection, name, job.pipeline.sources[name], given)
     row_group = SNAPSHOT_ROW_GROUP if job.table == "snapshot" else TRAINING_ROW_GROUP
-    order = ", ".join(f'"{name}"' for name in query.order_by)
-    target = str(Path(job.target_dir) / "part-00000.parquet").replace("'", "''")
+    order = ", ".join(map(sql_name, query.order_by))
+    target = sql_text(str(Path(job.target_dir) / "part-00000.parquet"))
     copy = (
-        f"COPY (SELECT * FROM (\n{query.sql}\n) ORDER BY {order})\nTO '{target}' "
+        f"COPY (SELECT * FROM (\n{query.sql}\n) ORDER BY {order})\nTO {target} "
         f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {row_group})"
     )
     (rows,) = connection.execute(copy).fetchone() or (0,)
@@ -84,22 +85,18 @@ def _make_landed(connection: duckdb.DuckDBPyConnection, name: str, source: Sourc
     types = source_types(source)
     files = sorted(str(path) for part in given.partitions for path in Path(part.location).glob("part-*.parquet"))
     if files:
-        listed = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
+        listed = ", ".join(map(sql_text, files))
         options = "union_by_name = true, hive_partitioning = true, hive_types = {'ds': VARCHAR}"
         stored = f"read_parquet([{listed}], {options})"
         there = {str(row[0]) for row in connection.execute(f"DESCRIBE SELECT * FROM {stored}").fetchall()}
     else:
         stored, there = "(SELECT CAST(NULL AS VARCHAR) AS ds WHERE false)", set()
     columns = [
-        f"CAST({_quoted(column) if column in there else 'NULL'} AS {_TYPES[kind]}) AS {_quoted(column)}"
+        f"CAST({sql_name(column) if column in there else 'NULL'} AS {_TYPES[kind]}) AS {sql_name(column)}"
         for column, kind in types.items()
     ]
     selected = ", ".join([*columns, "ds"])
     connection.execute(f"CREATE OR REPLACE TEMP VIEW landed_{name} AS SELECT {selected} FROM {stored}")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def not_proven(pipeline: Pipeline) -> NotProven | None:
