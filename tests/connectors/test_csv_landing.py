@@ -47,9 +47,12 @@ def test_raw_files_have_their_headers_matched(tmp_path: Path) -> None:
 
 def test_files_in_other_encodings_are_read_from_copies(tmp_path: Path) -> None:
     put(tmp_path, "2020-01-01/x.csv", "a,b\n1,é\n".encode("utf-16"))
-    ((file,), _) = landings(tmp_path, encoding="utf-16").read("2020-01-01")
+    there = landings(tmp_path, encoding="utf-16")
+    ((file,), _) = there.read("2020-01-01")
     assert Path(file.uri).read_text() == "a,b\n1,é\n"
     assert file.name == "x.csv"
+    del there
+    assert not Path(file.uri).exists()
 
 
 def test_a_day_without_files_has_none(tmp_path: Path) -> None:
