@@ -62,6 +62,27 @@ class Service(Model):
         return value
 
 
+class SageMakerSettings(Service):
+    """Where models are trained and served. `endpoint`: `local` is the local SageMaker, null is AWS, else an URL.
+
+    `host` and `port` are the local SageMaker's. Credentials are never here: AWS's own ways of finding them hold.
+    """
+
+    endpoint: str | None = Field("local", description="local, an URL, or null for AWS")
+    region: str = "us-east-1"
+    role: str = Field("arn:aws:iam::000000000000:role/featuremill", description="what SageMaker may do")
+    bucket: str = Field("featuremill", description="channels and artefacts; a folder under <state>/sagemaker locally")
+    prefix: str = Field("", description="of all keys in the bucket")
+    image: str = Field("featuremill-training:latest", description="URI of the training image")
+    subnets: tuple[str, ...] = ()
+    security_groups: tuple[str, ...] = ()
+    kms_key: str | None = None
+    alarms: tuple[str, ...] = Field((), description="CloudWatch alarms that roll a refresh back", max_length=10)
+    bake_seconds: int = Field(0, ge=0, le=3600, description="how long new traffic is watched before the next step")
+    max_runtime: int = Field(86_400, ge=60, description="seconds after which a training job is stopped")
+    spot: bool = False
+
+
 class Environment(Model):
     """All that is not about the pipeline. `landing`, `warehouse` and `state` are folders or URIs; `state` is local."""
 
@@ -72,6 +93,7 @@ class Environment(Model):
     spark: SparkSettings = SparkSettings()
     metastore: Service = Service()
     hiveserver: Service = Service()
+    sagemaker: SageMakerSettings = SageMakerSettings()
 
 
 def load_environment(project_dir: Path, name: str = "local", variables: Mapping[str, str] | None = None) -> Environment:

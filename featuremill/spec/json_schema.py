@@ -38,6 +38,7 @@ _SHARES = {
     "Split": ("validation",),
     "Threshold": ("recall_at_least",),
     "Interval": ("coverage",),
+    "RareLabels": ("below",),
     "Endpoint": ("capture",),
 }
 _COLUMN_NAMES = {
@@ -82,7 +83,10 @@ def pipeline_schema() -> Schema:
             definitions[model]["properties"][section]["propertyNames"] = {"pattern": pattern}
     schema["properties"]["sources"]["propertyNames"] = {"pattern": _NAME}
     schema["properties"]["pipeline"]["pattern"] = _NAME
-    for model, short in (("Column", _types(definitions)), ("Derived", _TEXT), ("Select", _TEXT), ("EventTime", _TEXT)):
+    shorts: dict[str, Schema] = {"Column": _types(definitions), "Derived": _TEXT, "Select": _TEXT, "EventTime": _TEXT}
+    for model, key in (("Impute", "strategy"), ("RareLabels", "below"), ("Encode", "kind"), ("Scale", "kind")):
+        shorts[model] = definitions[model]["properties"][key]
+    for model, short in shorts.items():
         definitions[model] = {"anyOf": [short, definitions[model]], "description": definitions[model]["description"]}
     definitions["Label"]["properties"]["available_after"]["default"] = "0d"
     definitions["Aggregate"] = _aggregate(definitions["Aggregate"])

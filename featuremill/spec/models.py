@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from featuremill.spec.accept import Accept
 from featuremill.spec.types import (
     AGGREGATE_KINDS,
     AggregateKind,
@@ -21,6 +22,7 @@ from featuremill.spec.types import (
     Name,
     Share,
 )
+from training_image.parameters import Boosting, Hyperparameters, Interval, Preprocess, Split, Threshold
 
 GENERATED_KEY = "row_key"
 """The key column of a source that names none: the MD5 of the row's raw fields, 32 hexadecimal digits, a string."""
@@ -220,46 +222,38 @@ class Label(Model):
     available_after: DurationField = Duration("0d", 0)
 
 
-class Split(Model):
-    by: Literal["time", "entity"] = "time"
-    validation: Share = 0.2
-
-
 class Instances(Model):
-    type: str
+    type: str = "ml.m5.xlarge"
     count: int = Field(1, ge=1)
 
 
-class Threshold(Model):
-    recall_at_least: Share
-    maximise: Literal["precision"] = "precision"
-
-
-class Interval(Model):
-    coverage: Share = 0.9
-
-
 class Training(Model):
-    """How the model is trained and when it may go live."""
+    """How the model is trained and when it may go live. All of it has defaults: `training: {}` trains a model."""
 
     schedule: str | None = None
     split: Split = Split()
-    preprocess: dict[str, Any] = Field(default_factory=dict)
-    xgboost: dict[str, int | float | str] = Field(default_factory=dict)
+    preprocess: Preprocess = Preprocess()
+    xgboost: Boosting = Boosting()
+    class_weight: Literal["none", "balanced"] = "none"
     threshold: Threshold | None = None
-    interval: Interval | None = None
-    accept: dict[str, Any] = Field(default_factory=dict)
-    instances: Instances = Instances(type="ml.m5.xlarge", count=1)
+    interval: Interval = Interval()
+    min_rows: int = Field(20, ge=1, description="one_vs_rest: a label value in fewer rows gets no submodel")
+    out_of_core: Literal["auto", "always", "never"] = "auto"
+    seed: int = 20200101
+    accept: Accept = Accept()
+    instances: Instances = Instances()
 
 
 class EndpointInstances(Model):
-    type: str
+    type: str = "ml.m5.large"
     min: int = Field(1, ge=0)
     max: int = Field(1, ge=1)
 
 
 class Endpoint(Model):
-    instances: EndpointInstances
+    """Where the model answers requests. `endpoint: {}` is one small instance."""
+
+    instances: EndpointInstances = EndpointInstances()
     traffic: Literal["all_at_once", "canary", "linear", "rolling"] = "all_at_once"
     capture: Share = 0.0
 
@@ -299,6 +293,14 @@ class Pipeline(Model):
             return self.entity.source
         timed = [name for name, source in self.sources.items() if not source.is_static and has_entity(self, name)]
         return timed[0] if len(timed) == 1 else None
+
+
+def hyperparameters(pipeline: Pipeline) -> Hyperparameters:
+    """What the training job of a pipeline is told. The pipeline has a label; without `training` the defaults hold."""
+    assert pipeline.label is not None, "a pipeline without label has no model"
+    training = pipeline.training or Training()
+    shared = {name: getattr(training, name) for name in Hyperparameters.model_fields if name != "task"}
+    return Hyperparameters(task=pipeline.label.task, **shared)
 
 
 def has_entity(pipeline: Pipeline, source: str) -> bool:

@@ -21,6 +21,7 @@ from featuremill.spec.rules import (
     names,
     sources,
     spine,
+    training,
 )
 from featuremill.spec.rules.check import Check
 
@@ -38,6 +39,7 @@ RULES: tuple[Rule, ...] = (
     *expression_columns.RULES,
     *leakage.RULES,
     *expectations.RULES,
+    *training.RULES,
 )
 
 

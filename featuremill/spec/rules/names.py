@@ -12,7 +12,7 @@ from featuremill.spec.problems import Problem
 from featuremill.spec.rules.check import AS_OF, Check
 
 RESERVED_COLUMNS = frozenset({AS_OF, "ds", GENERATED_KEY})
-RESERVED_TABLES = frozenset({"snapshot", "training", "predictions", "model_metrics", "drift", "latest"})
+RESERVED_TABLES = frozenset({"snapshot", "training", "predictions", "model_metrics", "model_events", "drift", "latest"})
 SOURCE_TABLES = ("_current", "_quarantine")
 """What is added to a source's name for its other tables."""
 
