@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyspark.sql import SparkSession
 
-from featuremill.steps.jobs import ExpectJob, IngestJob, IngestReport, QualityReport, TableJob, TableReport
+from featuremill.steps.jobs import ExpectJob, IngestJob, IngestReport, QualityReport, ScoreJob, TableJob, TableReport
 from spark_jobs.features import build
 from spark_jobs.ingest import ingest
 from spark_jobs.session import SparkSettings, build_session
@@ -37,6 +37,11 @@ class SparkEngine:
 
     def build(self, job: TableJob) -> TableReport:
         return build(self.session, job)
+
+    def score(self, job: ScoreJob) -> TableReport:
+        from spark_jobs.scoring import score
+
+        return score(self.session, job)
 
     def close(self) -> None:
         """Stop Spark where this engine started it, or leave the server's session."""

@@ -26,14 +26,20 @@ class Services:
     @property
     def metastore(self) -> tuple[str, int]:
         if "metastore" not in endpoints(self.state):
-            start_services(self.state, hiveserver=False)
+            start_services(self.state, only=["metastore"])
         return endpoints(self.state)["metastore"]
 
     @property
     def hiveserver(self) -> tuple[str, int]:
         if "hiveserver" not in endpoints(self.state):
-            start_services(self.state, memory="512m")
+            start_services(self.state, only=["metastore", "hiveserver"], memory="512m")
         return endpoints(self.state)["hiveserver"]
+
+    @property
+    def sagemaker(self) -> tuple[str, int]:
+        if "sagemaker" not in endpoints(self.state):
+            start_services(self.state, only=["sagemaker"])
+        return endpoints(self.state)["sagemaker"]
 
     @property
     def catalog(self) -> HiveCatalog:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from featuremill import __version__
-from featuremill.cli import authoring, looking, proving, runs, services
+from featuremill.cli import authoring, looking, modelling, predicting, proving, runs, services
 
 app = typer.Typer(
     name="featuremill",
@@ -36,6 +36,12 @@ app.command("schema")(authoring.schema)
 app.command("sample")(authoring.sample)
 app.command("plan")(runs.plan)
 app.command("run")(runs.run)
+app.command("train")(modelling.train)
+app.command("models")(modelling.models)
+app.command("deploy")(modelling.deploy)
+app.command("rollback")(modelling.rollback)
+app.command("predict")(predicting.predict)
+app.command("batch-predict")(predicting.batch_predict)
 app.command("prove")(proving.prove)
 app.command("tables")(looking.tables)
 app.command("sql")(looking.sql)

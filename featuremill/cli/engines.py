@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from featuremill.errors import UsageError
 from featuremill.spec.environment import Environment
 from featuremill.steps.graph import Step
-from featuremill.steps.jobs import Engine
+from featuremill.steps.jobs import Engine, Scores
 
 if TYPE_CHECKING:
     from spark_jobs.engine import SparkEngine
@@ -27,6 +27,14 @@ class RunEngines:
         self._engine, self._spark_reason = engine, spark_reason
         self._make = {"local": local, "spark": spark}
         self._made: dict[str, Engine] = {}
+        self._scorer: Scores | None = None
+
+    def score_with(self, scorer: Scores) -> None:
+        """Have predictions made by something else than an engine."""
+        self._scorer = scorer
+
+    def for_scoring(self, step: Step) -> Scores:
+        return self._scorer if self._scorer is not None else self.for_step(step)
 
     def for_step(self, step: Step) -> Engine:
         tables_on_spark = step.kind in ("snapshot", "training") and self._spark_reason is not None

@@ -70,6 +70,13 @@ class RunDisplay:
         if self._status:
             self._status.update(f"{self._ds}: {step.id} ({self._number} of {self._total})")
 
+    def says(self, text: str) -> None:
+        """How the step that is being done is getting on."""
+        if self._status:
+            self._status.update(f"{self._ds}: {text}")
+        else:
+            err.print(Text(f"  {text}", style="dim"), soft_wrap=True)
+
     def ended(self, result: StepResult) -> None:
         for warning in result.outcome.warnings:
             print_warning(warning)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,8 +16,12 @@ from featuremill.cli.printing import RunDisplay, err, note, out, print_table
 from featuremill.cli.workspace import Workspace, open_workspace
 from featuremill.errors import FeaturemillError
 from featuremill.spec.models import Pipeline
-from featuremill.steps.graph import Graph
+from featuremill.steps.graph import Graph, ModelUse
 from featuremill.steps.running import Engines, StepResult, pipeline_lock, run_graph
+
+if TYPE_CHECKING:
+    from featuremill.sagemaker.requests.training import Hosts
+    from featuremill.steps.modelling import SageMakerModels
 
 
 class Until(StrEnum):
@@ -24,7 +29,15 @@ class Until(StrEnum):
     ingest = "ingest"
     snapshot = "snapshot"
     training = "training"
+    train = "train"
+    accept = "accept"
+    deploy = "deploy"
+    score = "score"
     publish = "publish"
+
+
+_BEFORE_MODELS = (Until.land, Until.ingest, Until.snapshot, Until.training)
+"""Up to these the training table is made in any case, so that it can be looked at."""
 
 
 class EngineName(StrEnum):
@@ -53,15 +66,20 @@ def plan(
     if sql:
         _print_sql(workspace, pipeline, day, engine)
         return
-    graph = workspace.graph(pipeline, day)
+    models = workspace.models(pipeline)
+    use = workspace.model_use(pipeline, day, models)
+    graph = workspace.graph(pipeline, day, use)
     if as_json:
         typer.echo(graph.model_dump_json(indent=1))
         return
     from featuremill.steps.planning import plan as make_plan
 
-    planned = make_plan(pipeline, graph, workspace.warehouse, workspace.state, workspace.published(pipeline, graph))
+    published = workspace.published(pipeline, graph)
+    planned = make_plan(pipeline, graph, workspace.warehouse, workspace.state, published, models)
     todo = [one for one in planned if one.status == "to do"]
     print_table(("step", "", "why"), [(p.step.id, p.status, p.reason) for p in planned if p.status == "to do"])
+    if use is not None and use.due is not None and any(p.step.kind == "train" for p in todo):
+        note(f"a model is trained: {use.due}")
     out.print(f"{len(todo)} of {len(planned)} steps to do" if todo else f"all {len(planned)} steps are done")
     reason = workspace.spark_reason(pipeline)
     if reason:
@@ -97,17 +115,47 @@ def run(
     ds: DsOption,
     until: Annotated[Until, typer.Option("--until", help="Stop after this step.")] = Until.publish,
     engine: EngineOption = None,
+    no_train: Annotated[bool, typer.Option("--no-train", help="Train no model, even if one is due.")] = False,
     project: ProjectOption = None,
 ) -> None:
     """Run a pipeline for a day, or for every day of a range (a backfill, oldest first).
 
-    What is there already and has not changed is not done again. Readers see nothing of a run before its last step,
-    publish. Exit code 1: the run failed, and what was published before is still there; 2: the pipeline file or an
-    argument is wrong.
+    What is there already and has not changed is not done again. A pipeline with a `training` section trains a model
+    when one is due, judges it, deploys it if it has an `endpoint`, and predicts for every entity. In a range only
+    the last day trains a first model. Readers see nothing of a run before its last step, publish. Exit code 1: the
+    run failed, and what was published and deployed before is still there; 2: the pipeline file or an argument is
+    wrong.
     """
     workspace = open_workspace(project)
     pipeline = workspace.pipeline(name)
     days = days_of(ds)
+    run_days(workspace, pipeline, days, until, engine, Training(trains=not no_train))
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a run is told about training. `by_hand`: a model is trained whatever is due; `hosts`: on what."""
+
+    trains: bool = True
+    by_hand: bool = False
+    hosts: Hosts | None = None
+
+
+def run_days(
+    workspace: Workspace,
+    pipeline: Pipeline,
+    days: list[str],
+    until: Until,
+    engine: EngineName | None,
+    training: Training,
+    *,
+    transform: bool = False,
+) -> None:
+    """Run days one after the other and print what came of it. The first failure ends it.
+
+    `transform`: predictions are made by SageMaker's batch transform.
+    """
+    name = pipeline.pipeline
     publishes = until is Until.publish
     if publishes:
         workspace.catalog().databases()
@@ -115,10 +163,19 @@ def run(
     results: list[tuple[str, list[StepResult]]] = []
     with pipeline_lock(workspace.state, pipeline, lambda who: note(f"waiting for {who}, which runs {name}")):
         engines = workspace.engines(pipeline, engine.value if engine else None)
+        models = workspace.models(pipeline, instances=training.hosts)
+        if transform:
+            from featuremill.steps.transforming import BatchTransform
+
+            engines.score_with(BatchTransform(models))
         try:
             for day in days:
-                graph = workspace.graph(pipeline, day).until(until.value)
-                results.append((day, _run_day(workspace, pipeline, graph, engines, publishes)))
+                graph = workspace.graph(
+                    pipeline, day, _model_use(workspace, pipeline, days, day, until, models, training)
+                )
+                results.append(
+                    (day, _run_day(workspace, pipeline, graph.until(until.value), engines, models, publishes))
+                )
         except FeaturemillError as error:
             failed = days[len(results)]
             if len(days) > 1:
@@ -129,12 +186,41 @@ def run(
     _summary(results, time.monotonic() - began)
 
 
+def _model_use(
+    workspace: Workspace,
+    pipeline: Pipeline,
+    days: list[str],
+    day: str,
+    until: Until,
+    models: SageMakerModels,
+    training: Training,
+) -> ModelUse | None:
+    if until in _BEFORE_MODELS:
+        return None
+    first_model = not models.registry.versions() and day != days[-1]
+    trains = training.trains and not first_model
+    return workspace.model_use(pipeline, day, models, trains=trains, by_hand=training.by_hand)
+
+
 def _run_day(
-    workspace: Workspace, pipeline: Pipeline, graph: Graph, engines: Engines, publishes: bool
+    workspace: Workspace,
+    pipeline: Pipeline,
+    graph: Graph,
+    engines: Engines,
+    models: SageMakerModels,
+    publishes: bool,
 ) -> list[StepResult]:
+    catalog = workspace.catalog() if publishes else None
     with RunDisplay(graph) as display:
-        catalog = workspace.catalog() if publishes else None
-        results = run_graph(workspace.workplace(pipeline), graph, engines, catalog, display)
+        models.say = display.says
+        try:
+            results = run_graph(workspace.workplace(pipeline, models), graph, engines, catalog, display)
+        finally:
+            # What a failed run did to models is worth reading too.
+            if catalog is not None and any(step.kind == "train" for step in graph.steps):
+                from featuremill.steps.model_tables import publish_records
+
+                publish_records(catalog, workspace.warehouse, pipeline)
         display.close()
     return results
 
@@ -144,9 +230,11 @@ def _summary(results: list[tuple[str, list[StepResult]]], seconds: float) -> Non
     for day, steps in results:
         done = [r for r in steps if r.status == "done"]
         for result in steps:
-            if result.step.kind in ("snapshot", "training"):
+            if result.step.kind in ("snapshot", "training", "score"):
                 out_part = result.step.outputs[0]
                 rows.append((day, out_part.table, out_part.fingerprint[:8], result.status, f"{result.seconds:.1f}"))
+            elif result.step.kind == "train" and result.step.model is not None:
+                rows.append((day, "(model)", result.step.model.fingerprint[:8], result.status, f"{result.seconds:.1f}"))
         if not done and not rows:
             rows.append((day, "", "", "up to date", ""))
     print_table(("ds", "table", "fingerprint", "", "seconds"), rows, right=("seconds",))

@@ -1,4 +1,4 @@
-"""`featuremill services`: the local Hive metastore and HiveServer2."""
+"""`featuremill services`: the local Hive metastore, HiveServer2 and SageMaker."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from featuremill.cli.options import ProjectOption
 from featuremill.cli.printing import note, out, print_table
 from featuremill.cli.workspace import open_workspace
 
-app = typer.Typer(help="Start, stop and look at the local Hive metastore and HiveServer2.", no_args_is_help=True)
+app = typer.Typer(help="Start, stop and look at the local metastore, HiveServer2 and SageMaker.", no_args_is_help=True)
 
 
 @app.command()
 def start(project: ProjectOption = None) -> None:
     """Start what does not run yet; returns when all of it answers."""
-    from featuremill.services.supervisor import start_services
+    from featuremill.services.supervisor import SERVICES, start_services
 
     workspace = open_workspace(project)
-    started = start_services(workspace.state, ports=workspace.service_ports(), progress=note)
+    wanted = [name for name in SERVICES if name != "sagemaker" or workspace.environment.sagemaker.endpoint == "local"]
+    started = start_services(workspace.state, only=wanted, ports=workspace.service_ports(), progress=note)
     for service in started:
         took = f"started in {service.seconds:.0f} s" if service.started_now and service.seconds else "runs"
         out.print(f"{service.name:<11} {service.host}:{service.port}  {took}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from featuremill.cli.engines import RunEngines, spark_engine
 from featuremill.connectors.csv_landing import Landings
@@ -14,13 +15,17 @@ from featuremill.local_engine.session import LocalSettings
 from featuremill.local_engine.tables import not_proven
 from featuremill.spec.models import Pipeline
 from featuremill.spec.project import PIPELINES, Project, find_project, load_project
-from featuremill.steps.execution import Workplace
-from featuremill.steps.graph import Graph, Landing, build_graph
+from featuremill.steps.execution import ModelWork, Workplace
+from featuremill.steps.graph import Graph, Landing, ModelUse, build_graph
 from featuremill.steps.jobs import Engine, RawFile
 from featuremill.steps.planning import with_archived
 from featuremill.steps.published import Published, read_published
 from featuremill.warehouse.hive import HiveCatalog
 from featuremill.warehouse.storage import Warehouse
+
+if TYPE_CHECKING:
+    from featuremill.sagemaker.requests.training import Hosts
+    from featuremill.steps.modelling import SageMakerModels, Say
 
 
 class Workspace:
@@ -52,19 +57,19 @@ class Workspace:
     def warehouse(self) -> Warehouse:
         return Warehouse(self.environment.warehouse)
 
-    def workplace(self, pipeline: Pipeline) -> Workplace:
+    def workplace(self, pipeline: Pipeline, models: ModelWork | None = None) -> Workplace:
         landings = self._landings(pipeline)
 
         def raw_files(source: str, day: str) -> tuple[Sequence[RawFile], Sequence[str]]:
             return landings[source].read(day)
 
-        return Workplace(pipeline, self.warehouse, self.state, raw_files)
+        return Workplace(pipeline, self.warehouse, self.state, raw_files, models)
 
     def _landings(self, pipeline: Pipeline) -> dict[str, Landings]:
         return {name: Landings(source, name, self.landing, self.state) for name, source in pipeline.sources.items()}
 
-    def graph(self, pipeline: Pipeline, day: str) -> Graph:
-        """The graph of a run for a day, over the landings there are.
+    def graph(self, pipeline: Pipeline, day: str, model: ModelUse | None = None) -> Graph:
+        """The graph of a run for a day, over the landings there are; `model` says what it does about the model.
 
         Raises DataError if the day's landing of a source is missing where it must not be.
         """
@@ -74,7 +79,7 @@ class Workspace:
         every = with_archived(pipeline, found, self.warehouse, day, self._shown(pipeline, list(pipeline.sources)))
         for name, days in every.items():
             self._require_landing(pipeline, name, day, days)
-        return build_graph(pipeline, day, every)
+        return build_graph(pipeline, day, every, model)
 
     def _require_landing(self, pipeline: Pipeline, name: str, day: str, days: Mapping[str, Landing]) -> None:
         source = pipeline.sources[name]
@@ -89,6 +94,33 @@ class Workspace:
                 f"{where} ({newest}); put the day's files there, or, if days without files are normal, "
                 "set `missing: allow` in its connector"
             )
+
+    # Models
+
+    def models(
+        self, pipeline: Pipeline, say: Say = lambda text: None, instances: Hosts | None = None
+    ) -> SageMakerModels:
+        """Raises ServiceError, later, where the local SageMaker does not run."""
+        from featuremill.sagemaker.client import Clients
+        from featuremill.steps.modelling import SageMakerModels
+
+        running = self._running("sagemaker")
+        clients = Clients(self.environment.sagemaker, running[1] if running else None)
+        return SageMakerModels(pipeline, self.warehouse, clients, self.state, say, instances)
+
+    def model_use(
+        self, pipeline: Pipeline, day: str, models: SageMakerModels, *, trains: bool = True, by_hand: bool = False
+    ) -> ModelUse | None:
+        """What a run for a day does about the model; None for a pipeline that has none.
+
+        A run predicts with the live model, unless that one learned from a later day: then with the newest model that
+        was accepted by then, so that an old day never hears of what came after it.
+        """
+        if pipeline.label is None or (pipeline.training is None and not by_hand):
+            return None
+        from featuremill.steps.model_use import model_use
+
+        return model_use(pipeline, day, models, trains=trains, by_hand=by_hand)
 
     # Engines
 
@@ -112,14 +144,17 @@ class Workspace:
 
     def service_ports(self) -> dict[str, int]:
         """The ports that the environment fixes, by service."""
-        wanted = {"metastore": self.environment.metastore.port, "hiveserver": self.environment.hiveserver.port}
+        wanted = {name: getattr(self.environment, name).port for name in ("metastore", "hiveserver", "sagemaker")}
         return {name: port for name, port in wanted.items() if isinstance(port, int)}
 
-    def _endpoint(self, name: str) -> tuple[str, int]:
+    def _running(self, name: str) -> tuple[str, int] | None:
         from featuremill.services.supervisor import endpoints
 
+        return endpoints(self.state).get(name)
+
+    def _endpoint(self, name: str) -> tuple[str, int]:
         configured = getattr(self.environment, name)
-        running = endpoints(self.state).get(name)
+        running = self._running(name)
         if running is not None:
             return running
         if isinstance(configured.port, int):

@@ -9,7 +9,7 @@ from featuremill.errors import DataError
 from featuremill.local_engine import tables
 from featuremill.local_engine.ingest import ingest
 from featuremill.local_engine.session import LocalSettings, connect
-from featuremill.steps.jobs import ExpectJob, IngestJob, IngestReport, QualityReport, TableJob, TableReport
+from featuremill.steps.jobs import ExpectJob, IngestJob, IngestReport, QualityReport, ScoreJob, TableJob, TableReport
 
 
 class LocalEngine:
@@ -44,6 +44,13 @@ class LocalEngine:
             connect(self._settings) as connection,
         ):
             return tables.build(connection, job)
+
+    def score(self, job: ScoreJob) -> TableReport:
+        # XGBoost takes a second to import.
+        from featuremill.local_engine.scoring import score
+
+        with _clear_errors(f"{job.pipeline}.predictions ds={job.ds}", self._settings):
+            return score(job)
 
     def close(self) -> None:
         """Nothing stays open between steps."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from featuremill.errors import DataError
+from featuremill.local_engine.location import local_folder
 from featuremill.local_engine.sql import sql_text
 
 
@@ -17,9 +17,7 @@ def export_partition(location: str, file: Path) -> int:
     """
     import duckdb
 
-    folder = (
-        Path(unquote(urlsplit(location).path)) if "://" in location or location.startswith("file:") else Path(location)
-    )
+    folder = local_folder(location)
     unfinished = file.with_name(f".{file.name}.unfinished")
     form = "FORMAT parquet, COMPRESSION zstd" if file.suffix == ".parquet" else "FORMAT csv, HEADER"
     pattern = sql_text(str(folder / "part-*.parquet"))

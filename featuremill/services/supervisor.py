@@ -1,4 +1,4 @@
-"""Start, stop and look after the services of a project: the Hive metastore and HiveServer2.
+"""Start, stop and look after the services of a project: the Hive metastore, HiveServer2 and the local SageMaker.
 
 They run on their own and outlive the command that started them. What they are is written to <state>/services, their
 output to <state>/logs. Starting starts only what is missing; stopping stops only what was started from here.
@@ -12,7 +12,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -25,8 +25,9 @@ from featuremill.services.java import find_java
 from featuremill.services.launch import LOOPBACK, Launch
 from featuremill.services.metastore import METASTORE, metastore_launch
 from featuremill.services.records import Record, choose_port, is_free, read_record, services_lock, write_record
+from featuremill.services.sagemaker import SAGEMAKER, sagemaker_launch
 
-SERVICES = (METASTORE, HIVESERVER)
+SERVICES = (METASTORE, HIVESERVER, SAGEMAKER)
 _STOP_SECONDS = 20.0
 _HUNG_SECONDS = 3.0
 _LARGEST_LOG = 10 * 1024 * 1024
@@ -53,7 +54,7 @@ class ServiceStatus:
 def start_services(
     state: Path,
     *,
-    hiveserver: bool = True,
+    only: Collection[str] = SERVICES,
     ports: Mapping[str, int] | None = None,
     master: str = "local[2]",
     memory: str = "1g",
@@ -61,27 +62,31 @@ def start_services(
 ) -> list[ServiceStatus]:
     """Start what does not run yet, and return when all of it answers.
 
-    `ports` fixes the port of a service; otherwise the first start chooses a free one and later starts take it again.
-    `master` and `memory` are HiveServer2's Spark. Raises ServiceError, with the end of the log, if a service does not
-    come up; nothing is left half started.
+    HiveServer2 brings the metastore along. `ports` fixes the port of a service; otherwise the first start chooses a
+    free one and later starts take it again. `master` and `memory` are HiveServer2's Spark. Raises ServiceError, with
+    the end of the log, if a service does not come up; nothing is left half started.
     """
     state = state.absolute()
     wanted = dict(ports or {})
     with services_lock(state):
         _reap()
-        found = [_ensure(state, METASTORE, wanted.get(METASTORE), None, progress)]
-        if hiveserver:
+        found = []
+        if METASTORE in only or HIVESERVER in only:
+            found.append(_ensure(state, METASTORE, wanted.get(METASTORE), None, progress))
+        if HIVESERVER in only:
             metastore = (LOOPBACK, _port(found[0]))
 
             def launch(java_state: Path, port: int) -> Launch:
                 return hiveserver_launch(java_state, find_java(state), port, metastore, master, memory)
 
             found.append(_ensure(state, HIVESERVER, wanted.get(HIVESERVER), launch, progress))
+        if SAGEMAKER in only:
+            found.append(_ensure(state, SAGEMAKER, wanted.get(SAGEMAKER), sagemaker_launch, progress))
         return found
 
 
 def stop_services(state: Path, names: tuple[str, ...] = SERVICES) -> list[str]:
-    """Stop the services that were started from this state folder, HiveServer2 first; returns the names of those."""
+    """Stop the services that were started from this state folder, the last one first; returns their names."""
     state = state.absolute()
     stopped = []
     with services_lock(state):
@@ -113,7 +118,7 @@ def service_status(state: Path) -> list[ServiceStatus]:
 
 
 def endpoints(state: Path) -> dict[str, tuple[str, int]]:
-    """Host and port of each service that runs, by name (metastore, hiveserver). Reads files only."""
+    """Host and port of each service that runs, by name (metastore, hiveserver, sagemaker). Reads files only."""
     state = state.absolute()
     records = (read_record(state, name) for name in SERVICES)
     return {record.name: (LOOPBACK, record.port) for record in records if record is not None and record.runs}
@@ -122,6 +127,8 @@ def endpoints(state: Path) -> dict[str, tuple[str, int]]:
 def _launch(state: Path, name: str, port: int, make: Callable[[Path, int], Launch] | None) -> Launch:
     if make is not None:
         return make(state, port)
+    if name == SAGEMAKER:
+        return sagemaker_launch(state, port)
     java = find_java(state)
     if name == METASTORE:
         return metastore_launch(state, java, port)

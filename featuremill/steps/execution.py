@@ -6,22 +6,25 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Protocol
 
 from featuremill.errors import DataError
 from featuremill.spec.models import Pipeline
 from featuremill.steps.checks import failed_message, keep_outcome, results_folder
 from featuremill.steps.fingerprints import required_columns, sources_read
-from featuremill.steps.graph import Graph, Step
+from featuremill.steps.graph import Graph, LiveModel, Step
 from featuremill.steps.jobs import (
     Engine,
     ExpectJob,
     IngestJob,
     IngestReport,
+    Named,
     NumberRange,
     PartitionInput,
     QualityReport,
     RawFile,
+    ScoreJob,
+    Scores,
     SourceInput,
     TableJob,
 )
@@ -42,14 +45,58 @@ class Outcome:
     warnings: tuple[str, ...] = ()
 
 
+StepStatus = Literal["done", "up to date"]
+
+
+@dataclass(frozen=True)
+class StoredPartition:
+    """A partition as it lies in the warehouse."""
+
+    manifest: Manifest
+    location: str
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A model's unpacked artefact on this machine. `version` is the very job that made it."""
+
+    version: str
+    folder: Path
+
+
+class ModelWork(Protocol):
+    """Trains, judges and deploys models. Each method says whether it did something or found it done."""
+
+    def train(self, step: Step, training: StoredPartition) -> tuple[StepStatus, Outcome]:
+        """Raises DataError with the training job's own reason where it fails."""
+        ...
+
+    def accept(self, step: Step) -> tuple[StepStatus, Outcome]:
+        """Raises DataError, naming each bound that was not kept, for a model that may not go live."""
+        ...
+
+    def deploy(self, step: Step) -> tuple[StepStatus, Outcome]:
+        """Raises ServiceError if the endpoint does not take the model; what served before serves on."""
+        ...
+
+    def artefact(self, model: LiveModel) -> Artefact:
+        """Raises DataError where the model is not there any more."""
+        ...
+
+    def reason_to_do(self, step: Step) -> str | None:
+        """Why a step about a model is still to do, in words; None where it is done. Changes nothing."""
+        ...
+
+
 @dataclass(frozen=True)
 class Workplace:
-    """What steps work with."""
+    """What steps work with. `models` may be None only for graphs without a step about a model."""
 
     pipeline: Pipeline
     warehouse: Warehouse
     state: Path
     raw_files: RawFiles
+    models: ModelWork | None = None
 
 
 def ingest(place: Workplace, step: Step, engine: Engine) -> Outcome:
@@ -145,6 +192,48 @@ def build(place: Workplace, graph: Graph, step: Step, engine: Engine) -> Outcome
     return Outcome(report.rows)
 
 
+def training_partition(place: Workplace, graph: Graph) -> StoredPartition:
+    """The training table of a graph. Raises DataError where it is gone."""
+    return _stored(place, next(step for step in graph.steps if step.kind == "training"))
+
+
+def score(place: Workplace, graph: Graph, step: Step, engine: Scores) -> Outcome:
+    """Make the predictions of a snapshot with the step's model."""
+    with ExitStack() as cleanup:
+        stage = _stage(place, step, 0, cleanup)
+        job = score_job(place, graph, step, stage.directory)
+        report = engine.score(job)
+        _commit(place, step, stage, engine, {"model_version": job.version})
+    return Outcome(report.rows, f"by {job.version}")
+
+
+def score_job(place: Workplace, graph: Graph, step: Step, target_dir: str) -> ScoreJob:
+    """What an engine is asked to predict. Raises DataError where the snapshot or the model is gone."""
+    assert place.models is not None and step.model is not None
+    snapshot = _stored(place, next(s for s in graph.steps if s.kind == "snapshot"))
+    artefact = place.models.artefact(step.model)
+    return ScoreJob(
+        pipeline=place.pipeline.pipeline,
+        entity=place.pipeline.entity.key,
+        ds=step.ds,
+        snapshot_dir=snapshot.location,
+        snapshot_fingerprint=snapshot.manifest.fingerprint,
+        model_dir=str(artefact.folder),
+        version=artefact.version,
+        rows=snapshot.manifest.rows,
+        target_dir=target_dir,
+    )
+
+
+def _stored(place: Workplace, step: Step) -> StoredPartition:
+    (output,) = step.outputs
+    name = place.pipeline.pipeline
+    manifest = place.warehouse.find(name, output.table, output.ds, output.fingerprint)
+    if manifest is None:
+        raise DataError(f"{name}.{output.table} ds={output.ds} is gone; run again to make it anew")
+    return StoredPartition(manifest, place.warehouse.partition_dir(name, output.table, output.ds, output.fingerprint))
+
+
 def table_inputs(place: Workplace, graph: Graph) -> dict[str, SourceInput]:
     """Source -> the typed partitions that a table of the graph reads, with what their manifests know."""
     inputs = {}
@@ -198,7 +287,7 @@ def _stage(place: Workplace, step: Step, number: int, cleanup: ExitStack) -> Sta
     return stage
 
 
-def _commit(place: Workplace, step: Step, stage: Stage, engine: Engine, details: Mapping[str, Any]) -> str:
+def _commit(place: Workplace, step: Step, stage: Stage, engine: Named, details: Mapping[str, Any]) -> str:
     manifest = place.warehouse.describe(
         stage,
         engine=engine.name,

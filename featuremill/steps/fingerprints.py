@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from featuremill.spec.models import GENERATED_KEY, Model, Pipeline, Source
+from featuremill.spec.models import GENERATED_KEY, Pipeline, Source, Training, hyperparameters
 
 INGEST_CODE = 1
 """Raise it when the same CSV and the same source would give other typed rows or other quarantined lines."""
@@ -24,6 +24,15 @@ FEATURES_CODE = 1
 
 CHECK_CODE = 1
 """Raise it when the same rows and expectations could have another outcome."""
+
+TRAINING_CODE = 1
+"""Raise it when the same training table and the same hyperparameters would give another model."""
+
+ACCEPT_CODE = 1
+"""Raise it when the same model could be judged otherwise."""
+
+SCORING_CODE = 1
+"""Raise it when the same snapshot and the same model would give other predictions."""
 
 _PARSING = (
     "header",
@@ -92,6 +101,33 @@ def table_definition(pipeline: Pipeline, table: str, ds: str) -> dict[str, Any]:
     return definition
 
 
+def train_definition(pipeline: Pipeline, hosts: int) -> dict[str, Any]:
+    """What decides a model, given the training table. The label's values over several hosts give the same models."""
+    told = hyperparameters(pipeline)
+    return {
+        "step": "train",
+        "code": TRAINING_CODE,
+        "hyperparameters": told.model_dump(mode="json", by_alias=True),
+        "hosts": 1 if told.task == "one_vs_rest" else hosts,
+    }
+
+
+def accept_definition(pipeline: Pipeline) -> dict[str, Any]:
+    """What decides whether a model may go live."""
+    training = pipeline.training or Training()
+    return {"step": "accept", "code": ACCEPT_CODE, "accept": _plain(training.accept)}
+
+
+def deploy_definition(pipeline: Pipeline) -> dict[str, Any]:
+    """What the endpoint shall be like."""
+    return {"step": "deploy", "endpoint": _plain(pipeline.endpoint)}
+
+
+def score_definition(pipeline: Pipeline) -> dict[str, Any]:
+    """What decides predictions, given the snapshot and the model."""
+    return {"step": "score", "code": SCORING_CODE, "entity": pipeline.entity.key}
+
+
 def sources_read(pipeline: Pipeline) -> list[str]:
     """The sources that the feature tables read, in the order of the file."""
     read = {block.source for block in pipeline.features} | {pipeline.spine}
@@ -108,7 +144,7 @@ def _reading(source: Source) -> dict[str, Any]:
     }
 
 
-def _plain(model: Model | None) -> Any:
+def _plain(model: BaseModel | None) -> Any:
     """A model as JSON, without what is written for people only."""
     return None if model is None else _without(model.model_dump(mode="json", by_alias=True))
 

@@ -5,6 +5,10 @@ ingest:<source>@<day>   typed rows and quarantined lines of one landing, for eve
 check:<source>@<day>    its expectations
 snapshot@<ds>           one row an entity
 training@<ds>           one row an event
+train@<ds>              a model of the training table, where one is due
+accept@<ds>             the model held against its thresholds and the live model
+deploy@<ds>             the endpoint runs the model
+score@<ds>              a prediction for every row of the snapshot, by the accepted model
 publish@<ds>            the Hive partitions point at all that
 """
 
@@ -17,17 +21,33 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from featuremill.queries.features import tables_of
+from featuremill.sagemaker.names import job_name
 from featuremill.spec.models import Pipeline
 from featuremill.steps.fingerprints import (
+    accept_definition,
     check_definition,
+    deploy_definition,
     fingerprint,
     ingest_definition,
+    score_definition,
     sources_read,
     table_definition,
+    train_definition,
 )
+from featuremill.warehouse.tables import PREDICTIONS
 
-StepKind = Literal["land", "ingest", "check", "snapshot", "training", "publish"]
-STAGES: tuple[str, ...] = ("land", "ingest", "snapshot", "training", "publish")
+StepKind = Literal["land", "ingest", "check", "snapshot", "training", "train", "accept", "deploy", "score", "publish"]
+STAGES: tuple[str, ...] = (
+    "land",
+    "ingest",
+    "snapshot",
+    "training",
+    "train",
+    "accept",
+    "deploy",
+    "score",
+    "publish",
+)
 """What `--until` takes, in order. Checks are part of ingest."""
 
 
@@ -43,6 +63,13 @@ class TablePartition(_Data):
     fingerprint: str
 
 
+class LiveModel(_Data):
+    """A model: its version (the training job's name; further attempts add -r2, -r3 ...) and what decides it."""
+
+    version: str
+    fingerprint: str
+
+
 class Step(_Data):
     """One step. `inputs` names what the fingerprint rests on; `after` the steps that have to be done before."""
 
@@ -55,6 +82,8 @@ class Step(_Data):
     outputs: tuple[TablePartition, ...] = ()
     definition: dict[str, Any] = {}
     fingerprint: str | None = None
+    model: LiveModel | None = None
+    """The model that the step makes, judges, deploys or predicts with."""
 
     @property
     def stage(self) -> str:
@@ -94,8 +123,26 @@ Landings = Mapping[str, Mapping[str, Landing]]
 """Source -> day -> landing."""
 
 
-def build_graph(pipeline: Pipeline, ds: str, landings: Landings) -> Graph:
-    """The steps of a run for `ds`, given the landings there are. Later landings than `ds` are not looked at."""
+@dataclass(frozen=True)
+class ModelUse:
+    """What a run does about a pipeline's model.
+
+    `due`: why a model is trained, None if none is. `live`: the model to score with if none is. `hosts`: how many
+    instances train. `deploys`: whether a model that is trained goes live. `scores`: whether the run predicts.
+    """
+
+    due: str | None = None
+    live: LiveModel | None = None
+    hosts: int = 1
+    deploys: bool = True
+    scores: bool = True
+
+
+def build_graph(pipeline: Pipeline, ds: str, landings: Landings, model: ModelUse | None = None) -> Graph:
+    """The steps of a run for `ds`, given the landings there are. Later landings than `ds` are not looked at.
+
+    Without `model` there is nothing of models in it, and the training table is made for people to look at.
+    """
     steps: list[Step] = []
     ingested: dict[str, dict[str, Step]] = {}
     for source in pipeline.sources:
@@ -108,9 +155,44 @@ def build_graph(pipeline: Pipeline, ds: str, landings: Landings) -> Graph:
                 if pipeline.sources[source].expect:
                     steps.append(_check(pipeline, ingest))
     before = tuple(step.id for step in steps)
-    tables = [_table(pipeline, table, ds, ingested, before) for table in tables_of(pipeline)]
-    publish = Step(id=f"publish@{ds}", kind="publish", ds=ds, after=(*before, *(table.id for table in tables)))
-    return Graph(pipeline=pipeline.pipeline, ds=ds, steps=(*steps, *tables, publish))
+    made = [table for table in tables_of(pipeline) if table != "training" or model is None or model.due is not None]
+    tables = [_table(pipeline, table, ds, ingested, before) for table in made]
+    models = _model_steps(pipeline, ds, {table.kind: table for table in tables}, model) if model is not None else []
+    publish = Step(id=f"publish@{ds}", kind="publish", ds=ds, after=(*before, *(s.id for s in (*tables, *models))))
+    return Graph(pipeline=pipeline.pipeline, ds=ds, steps=(*steps, *tables, *models, publish))
+
+
+def _model_steps(pipeline: Pipeline, ds: str, tables: Mapping[StepKind, Step], model: ModelUse) -> list[Step]:
+    steps: list[Step] = []
+    used = model.live
+    if model.due is not None:
+        train = _derived("train", ds, train_definition(pipeline, model.hosts), tables["training"])
+        version = job_name(pipeline.pipeline, ds, str(train.fingerprint))
+        used = LiveModel(version=version, fingerprint=str(train.fingerprint))
+        steps = [train, _derived("accept", ds, accept_definition(pipeline), train)]
+        if pipeline.endpoint is not None and model.deploys:
+            steps.append(_derived("deploy", ds, deploy_definition(pipeline), *reversed(steps)))
+        steps = [step.model_copy(update={"model": used}) for step in steps]
+    if used is not None and model.scores:
+        score = _derived("score", ds, score_definition(pipeline), tables["snapshot"], model=used.fingerprint)
+        output = TablePartition(table=PREDICTIONS, ds=ds, fingerprint=str(score.fingerprint))
+        after = (*score.after, *(step.id for step in steps))
+        steps.append(score.model_copy(update={"outputs": (output,), "after": after, "model": used}))
+    return steps
+
+
+def _derived(kind: StepKind, ds: str, definition: dict[str, Any], *before: Step, model: str | None = None) -> Step:
+    """A step that rests on other steps, and on a model's fingerprint."""
+    inputs = {step.id: str(step.fingerprint) for step in before} | ({"model": model} if model is not None else {})
+    return Step(
+        id=f"{kind}@{ds}",
+        kind=kind,
+        ds=ds,
+        after=tuple(step.id for step in before),
+        inputs=inputs,
+        definition=definition,
+        fingerprint=fingerprint(definition, inputs),
+    )
 
 
 def _ingest(pipeline: Pipeline, source: str, day: str, landing: Landing, ds: str) -> Step:

@@ -120,10 +120,38 @@ class TableReport(_Message):
     rows: int
 
 
-class Engine(Protocol):
-    """Spark or DuckDB. Every method raises `featuremill.errors.FeaturemillError` for what a user can mend."""
+class ScoreJob(_Message):
+    """Predict for every row of a snapshot partition, into an existing empty folder.
+
+    `model_dir`: the model's unpacked artefact on this machine. Columns written: the entity, `as_of`, what the model
+    puts out (`predicted_label`, `probability`, `lower`, `upper` ...), and `model_version`.
+    """
+
+    pipeline: str
+    entity: str
+    ds: str
+    snapshot_dir: str
+    snapshot_fingerprint: str
+    model_dir: str
+    version: str
+    rows: int
+    target_dir: str
+
+
+class Named(Protocol):
+    """What makes a partition, by the name that the manifest gives it."""
 
     name: str
+
+
+class Scores(Named, Protocol):
+    """Makes predictions: an engine, or SageMaker's batch transform."""
+
+    def score(self, job: ScoreJob) -> TableReport: ...
+
+
+class Engine(Scores, Protocol):
+    """Spark or DuckDB. Every method raises `featuremill.errors.FeaturemillError` for what a user can mend."""
 
     def ingest(self, job: IngestJob) -> IngestReport: ...
 

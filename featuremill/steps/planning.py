@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from featuremill.spec.models import Pipeline
 from featuremill.steps.checks import find_outcome
+from featuremill.steps.execution import ModelWork
 from featuremill.steps.graph import Graph, Landing, Step
 from featuremill.steps.published import Published
 from featuremill.warehouse.manifest import Manifest
@@ -27,7 +28,12 @@ class Planned:
 
 
 def plan(
-    pipeline: Pipeline, graph: Graph, warehouse: Warehouse, state: Path, published: Published | None
+    pipeline: Pipeline,
+    graph: Graph,
+    warehouse: Warehouse,
+    state: Path,
+    published: Published | None,
+    models: ModelWork | None = None,
 ) -> list[Planned]:
     """What a run of the graph would do. Computes nothing and writes nothing.
 
@@ -35,7 +41,11 @@ def plan(
     """
     planned: list[Planned] = []
     for step in graph.steps:
-        planned.append(_planned(pipeline, step, graph, warehouse, state, published))
+        if step.kind in ("train", "accept", "deploy"):
+            reason = models.reason_to_do(step) if models is not None else "not known"
+            planned.append(Planned(step, "to do" if reason else "done", reason or "done"))
+        else:
+            planned.append(_planned(pipeline, step, graph, warehouse, state, published))
     return planned
 
 

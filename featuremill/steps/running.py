@@ -9,25 +9,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from featuremill.errors import FeaturemillError
 from featuremill.spec.models import Pipeline
 from featuremill.steps import execution
 from featuremill.steps.checks import find_outcome
-from featuremill.steps.execution import Outcome, Workplace
+from featuremill.steps.execution import Outcome, StepStatus, Workplace
 from featuremill.steps.graph import Graph, Step
-from featuremill.steps.jobs import Engine
+from featuremill.steps.jobs import Engine, Scores
 from featuremill.steps.published import publish
 from featuremill.warehouse.hive import HiveCatalog
-
-StepStatus = Literal["done", "up to date"]
 
 
 class Engines(Protocol):
     """Gives the engine for a step; starts it when it is first needed."""
 
     def for_step(self, step: Step) -> Engine: ...
+
+    def for_scoring(self, step: Step) -> Scores: ...
 
 
 class Progress(Protocol):
@@ -88,11 +88,23 @@ def _do(
         if before is not None and before.success:
             return "up to date", Outcome()
         return "done", execution.check(place, graph, step, engines.for_step(step))
+    if step.kind in ("train", "accept", "deploy"):
+        return _do_model(place, graph, step)
     if _is_there(place, step):
         return "up to date", Outcome()
+    if step.kind == "score":
+        return "done", execution.score(place, graph, step, engines.for_scoring(step))
     if step.kind == "ingest":
         return "done", execution.ingest(place, step, engines.for_step(step))
     return "done", execution.build(place, graph, step, engines.for_step(step))
+
+
+def _do_model(place: Workplace, graph: Graph, step: Step) -> tuple[StepStatus, Outcome]:
+    """Train, accept and deploy. Each looks itself whether it is done: what they make is not a partition."""
+    assert place.models is not None, "a graph with model steps needs someone to do them"
+    if step.kind == "train":
+        return place.models.train(step, execution.training_partition(place, graph))
+    return place.models.accept(step) if step.kind == "accept" else place.models.deploy(step)
 
 
 def _is_there(place: Workplace, step: Step) -> bool:

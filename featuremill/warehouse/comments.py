@@ -54,6 +54,35 @@ QUARANTINE_COMMENTS = {
 }
 
 
+MODEL_TABLE_COMMENTS = {
+    "predictions": {
+        "as_of": "the moment the features are of: midnight at the end of ds, UTC",
+        "predicted_label": "what the model expects",
+        "probability": "calibrated probability of the positive class, or of the predicted one of several",
+        "probabilities": "calibrated probability of each class or label value",
+        "labels": "the label values that `probabilities`, `lower` and `upper` are about, in their order",
+        "lower": "lower end of the conformal interval",
+        "upper": "upper end of the conformal interval",
+        "model_version": "the training job that made the model",
+    },
+    "model_metrics": {
+        "version": "the training job that made the model",
+        "task": "binary, multiclass, regression or one_vs_rest",
+        "dataset": "the rows that were measured",
+        "metric": "its name, as in the report",
+        "value": "what was measured",
+    },
+    "model_events": {
+        "time": "when it happened, UTC",
+        "event": "trained, accepted, rejected, deploying, deployed, rolled_back, retired or failed",
+        "version": "the model it happened to",
+        "reason": "why, in words",
+        "who": "the user who ran the command",
+    },
+}
+"""Table -> column -> what it means, of the tables about models."""
+
+
 def table_comments(pipeline: Pipeline, table: str) -> dict[str, str]:
     """Of `snapshot` or `training`: key, as_of, features, label."""
     entity = pipeline.entity.key

@@ -3,20 +3,29 @@
 - `<source>`: typed rows, one partition a landing
 - `<source>_quarantine`: rejected lines
 - `snapshot`: one row an entity, every ds
-- `training`: the training set as of ds
+- `training`: the training set as of ds, made when a model is due
+- `predictions`: one row an entity, by the model that was live
+- `model_metrics`, `model_events`: what models showed, and what became of them
 - views, in `featuremill.warehouse.views`: `<source>_current`, the newest row a key, and `latest`, the newest snapshot
 """
 
 from __future__ import annotations
 
 from featuremill.spec.models import Pipeline
-from featuremill.warehouse.comments import QUARANTINE_COMMENTS, source_comments, table_comments
+from featuremill.warehouse.comments import (
+    MODEL_TABLE_COMMENTS,
+    QUARANTINE_COMMENTS,
+    source_comments,
+    table_comments,
+)
 from featuremill.warehouse.hive_objects import TableDefinition
 from featuremill.warehouse.storage import Warehouse
 
 SNAPSHOT = "snapshot"
 TRAINING = "training"
 PREDICTIONS = "predictions"
+MODEL_METRICS = "model_metrics"
+MODEL_EVENTS = "model_events"
 LATEST = "latest"
 
 
@@ -52,6 +61,8 @@ def column_comments(pipeline: Pipeline, table: str) -> dict[str, str]:
         return source_comments(pipeline.sources[table])
     if any(table == quarantine_name(source) for source in pipeline.sources):
         return QUARANTINE_COMMENTS
+    if table in MODEL_TABLE_COMMENTS:
+        return {pipeline.entity.key: "the entity: what a lookup asks for"} | MODEL_TABLE_COMMENTS[table]
     return table_comments(pipeline, table) if table in (SNAPSHOT, TRAINING) else {}
 
 
@@ -66,4 +77,8 @@ def _table_comment(pipeline: Pipeline, table: str) -> str | None:
         return f"features of every {pipeline.entity.key} as of the end of each ds"
     if table == TRAINING:
         return f"features of every {pipeline.spine} row as of its event time, as known at the end of each ds"
-    return None
+    return {
+        PREDICTIONS: f"what the model says of every {pipeline.entity.key} as of the end of each ds",
+        MODEL_METRICS: "what each model showed on the rows that judged it, and its baselines",
+        MODEL_EVENTS: "what became of each model, when, why and by whom",
+    }.get(table)

@@ -50,15 +50,16 @@ def line(order: int, customer: int, day: str, amount: float = 10.0, city: str = 
 class Shop:
     """The project, and what it looks like to readers."""
 
-    def __init__(self, folder: Path, name: str, services: Services) -> None:
+    def __init__(self, folder: Path, name: str, services: Services, pipeline: str = PIPELINE, more: str = "") -> None:
+        """`more`: further lines of the environment's file."""
         self.folder, self.name, self.services = folder, name, services
         (folder / "configuration" / "pipelines").mkdir(parents=True)
         (folder / "configuration" / "environments").mkdir()
         host, port = services.metastore
-        environment = f"metastore: {{host: {host}, port: {port}}}\n"
+        environment = f"metastore: {{host: {host}, port: {port}}}\n{more}"
         (folder / "configuration" / "environments" / "local.yaml").write_text(environment)
         self.pipeline_file = folder / "configuration" / "pipelines" / f"{name}.yaml"
-        self.pipeline_file.write_text(PIPELINE.format(name=name))
+        self.pipeline_file.write_text(pipeline.format(name=name))
 
     def land(self, day: str, text: str | bytes, file: str = "orders.csv") -> Path:
         path = self.folder / "data" / "landing" / "orders" / f"ds={day}" / file
@@ -78,7 +79,7 @@ class Shop:
         return open_workspace(self.folder)
 
     def run(self, ds: str, until: str = "publish", engine: str | None = None) -> None:
-        run(self.name, ds, Until(until), EngineName(engine) if engine else None, self.folder)
+        run(self.name, ds, Until(until), EngineName(engine) if engine else None, project=self.folder)
 
     def start(self, ds: str, *before: str) -> subprocess.Popen[str]:
         """The same in a process of its own; `before` is Python to run in it first."""

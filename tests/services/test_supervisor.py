@@ -56,13 +56,13 @@ def test_start_stop_and_start_again(state: Path, tmp_path: Path) -> None:
     assert endpoints(state) == {}
     assert stop_services(state) == []
 
-    (metastore,) = start_services(state, hiveserver=False)
+    (metastore,) = start_services(state, only=["metastore"])
     assert metastore.started_now and metastore.seconds is not None
     assert _states(state) == {"metastore": "running", "hiveserver": "stopped"}
     warehouse = Warehouse(tmp_path / "house")
     publish(HiveCatalog(*endpoints(state)["metastore"]), warehouse, commit(warehouse, loans()))
 
-    (again,) = start_services(state, hiveserver=False)
+    (again,) = start_services(state, only=["metastore"])
     assert (again.pid, again.port, again.started_now) == (metastore.pid, metastore.port, False)
 
     assert stop_services(state) == ["metastore"]
@@ -71,20 +71,20 @@ def test_start_stop_and_start_again(state: Path, tmp_path: Path) -> None:
     assert stop_services(state) == []
 
     # Killed without warning, it comes back on its port with what it knew.
-    (third,) = start_services(state, hiveserver=False)
+    (third,) = start_services(state, only=["metastore"])
     assert third.pid is not None and third.port == metastore.port
     _kill(state)
     assert _states(state)["metastore"] == "stopped"
-    (fourth,) = start_services(state, hiveserver=False)
+    (fourth,) = start_services(state, only=["metastore"])
     assert fourth.port == metastore.port
     assert HiveCatalog(*endpoints(state)["metastore"]).days("risk", "loans") == ["2024-03-01"]
 
 
 def test_two_projects_side_by_side_and_strangers_are_left_alone(state: Path, tmp_path: Path) -> None:
     other = tmp_path / "project two" / "state"
-    (one,) = start_services(state, hiveserver=False)
+    (one,) = start_services(state, only=["metastore"])
     try:
-        (two,) = start_services(other, hiveserver=False)
+        (two,) = start_services(other, only=["metastore"])
         assert one.port != two.port and one.pid != two.pid
         assert stop_services(other) == ["metastore"]
         assert _pids(state)["metastore"] == one.pid
@@ -102,7 +102,7 @@ def test_two_projects_side_by_side_and_strangers_are_left_alone(state: Path, tmp
 def test_two_starts_at_once_start_one(state: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from featuremill.services.supervisor import start_services;"
-        "s, = start_services(Path(sys.argv[1]), hiveserver=False); print(s.pid, s.started_now)"
+        "s, = start_services(Path(sys.argv[1]), only=['metastore']); print(s.pid, s.started_now)"
     )
     command = [sys.executable, "-c", script, str(state)]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
@@ -118,7 +118,7 @@ def test_two_starts_at_once_start_one(state: Path) -> None:
 
 
 def test_a_port_taken_meanwhile_moves_and_a_fixed_one_is_refused(state: Path) -> None:
-    (first,) = start_services(state, hiveserver=False)
+    (first,) = start_services(state, only=["metastore"])
     assert first.port is not None
     stop_services(state)
     said: list[str] = []
@@ -127,8 +127,8 @@ def test_a_port_taken_meanwhile_moves_and_a_fixed_one_is_refused(state: Path) ->
         stranger.bind(("127.0.0.1", first.port))
         stranger.listen()
         with pytest.raises(ServiceError, match=f"port {first.port} of 127.0.0.1, set for metastore, is taken"):
-            start_services(state, hiveserver=False, ports={"metastore": first.port})
-        (moved,) = start_services(state, hiveserver=False, progress=said.append)
+            start_services(state, only=["metastore"], ports={"metastore": first.port})
+        (moved,) = start_services(state, only=["metastore"], progress=said.append)
     assert moved.port != first.port
     assert any(f"port {first.port}" in line for line in said)
 
@@ -137,17 +137,17 @@ def test_a_start_that_fails_shows_the_log_and_leaves_nothing(state: Path) -> Non
     (state / "metastore").mkdir(parents=True)
     (state / "metastore" / "db").write_text("not a database")
     with pytest.raises(ServiceError, match=r"(?s)Hive metastore .*the end of .*metastore.log:\n.*db") as caught:
-        start_services(state, hiveserver=False)
+        start_services(state, only=["metastore"])
     assert len(str(caught.value).splitlines()) <= 17
     assert endpoints(state) == {}
 
 
 def test_a_server_that_hangs_is_seen_and_replaced(state: Path) -> None:
-    (first,) = start_services(state, hiveserver=False)
+    (first,) = start_services(state, only=["metastore"])
     assert first.pid is not None
     os.kill(first.pid, signal.SIGSTOP)
     assert _states(state)["metastore"] == "not answering"
-    (second,) = start_services(state, hiveserver=False)
+    (second,) = start_services(state, only=["metastore"])
     assert second.pid != first.pid and second.port == first.port
     assert _states(state)["metastore"] == "running"
 
