@@ -11,9 +11,10 @@ Usage: ./start.sh [--services-only]
 
 Sets everything up and runs the credit risk pipeline for 2020-12-31:
   1. .venv with the packages (and a Java runtime, if there is no Java 17 or newer)
-  2. the Hive metastore and HiveServer2, on ports of 127.0.0.1 that are free
+  2. the Hive metastore, HiveServer2 and a local SageMaker, on ports of 127.0.0.1 that are free
   3. 777,715 sample loans under data/landing
-  4. features in Hive: credit_risk.snapshot and credit_risk.training
+  4. features in Hive (credit_risk.snapshot, credit_risk.training), a model trained on them, the model at an endpoint,
+     and its predictions for every customer (credit_risk.predictions)
 
   --services-only   only 1 and 2
 
@@ -40,8 +41,8 @@ fi
 say "Running credit_risk for $DS"
 $featuremill run credit_risk --ds $DS
 
-query="SELECT id, nb_previous_loans, round(avg_amount_loans_previous, 2) AS avg_amount FROM credit_risk.latest WHERE id = 5008804"
-say "What is known of 5008804, from Hive"
+query="SELECT id, nb_previous_loans, round(avg_amount_loans_previous, 2) AS avg_amount, round(probability, 4) AS probability, model_version FROM credit_risk.latest WHERE id = 5008804"
+say "What is known and predicted of 5008804, from Hive"
 echo "  $query"
 $featuremill sql "$query"
 say "Try next"
@@ -49,6 +50,7 @@ cat <<HELP
   .venv/bin/featuremill tables                       what is published
   .venv/bin/featuremill sql "DESCRIBE credit_risk.snapshot"
   .venv/bin/featuremill plan credit_risk --ds $DS    what a run would do, and why
+  .venv/bin/featuremill models credit_risk           the model, and what it showed
   .venv/bin/featuremill new mine --csv my.csv        a pipeline of your own
   ./stop.sh                                          stop the services
 HELP

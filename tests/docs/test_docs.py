@@ -16,7 +16,7 @@ from featuremill.cli.app import app
 from featuremill.spec.environment import load_environment
 from featuremill.spec.expressions import parse_expression
 from featuremill.spec.loading import parse_pipeline
-from featuremill.spec.models import CsvConnector, EventTime, FeatureBlock, Pipeline
+from featuremill.spec.models import CsvConnector, Endpoint, EventTime, FeatureBlock, Pipeline, Training
 from featuremill.spec.types import AGGREGATE_KINDS, COLUMN_TYPES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -74,6 +74,8 @@ def _check_section(section: str, content: Any) -> None:
     elif section == "features":
         for block in content:
             FeatureBlock.model_validate(block)
+    elif section in ("training", "endpoint"):
+        {"training": Training, "endpoint": Endpoint}[section].model_validate(content)
     elif section == "where":
         parse_expression(content)
     elif section == "derive":
@@ -151,7 +153,7 @@ def test_every_command_is_described() -> None:
 def test_options_in_the_table_of_commands_are_there() -> None:
     text = (REPOSITORY / "docs" / "operations.md").read_text()
     root: Any = typer.main.get_command(app)
-    rows = re.findall(r"^\| `featuremill (\w+)[^|]*\|(.*)\|$", text, re.MULTILINE)
+    rows = re.findall(r"^\| `featuremill ([\w-]+)[^|]*\|(.*)\|$", text, re.MULTILINE)
     assert len(rows) == len(root.commands)
     for name, meaning in rows:
         parameters = root.commands[name].params
@@ -193,9 +195,10 @@ def keys_of(annotation: Any) -> set[str]:
 
 def test_the_reference_has_every_key() -> None:
     """A key that is added to the models has to be described too."""
-    from featuremill.spec import environment, models
+    from featuremill.spec import accept, environment, models
+    from training_image import parameters
 
-    described = set(re.findall(r"[a-z_]+", " ".join(re.findall(r"`[^`]+`", prose(REFERENCE)))))
+    described = set(re.findall(r"[a-z_][a-z0-9_]*", " ".join(re.findall(r"`[^`]+`", prose(REFERENCE)))))
     described |= set(re.findall(r"\w+", " ".join(blocks(REFERENCE, "yaml"))))
     sections = (
         Pipeline,
@@ -209,6 +212,24 @@ def test_the_reference_has_every_key() -> None:
         models.Select,
         models.Derived,
         models.Label,
+        models.Training,
+        models.Endpoint,
+        models.EndpointInstances,
+        models.Instances,
+        parameters.Split,
+        parameters.Impute,
+        parameters.Encode,
+        parameters.Clip,
+        parameters.Scale,
+        parameters.RareLabels,
+        parameters.SelectFeatures,
+        parameters.Preprocess,
+        parameters.Threshold,
+        parameters.Interval,
+        parameters.Boosting,
+        accept.Accept,
+        accept.AgainstLive,
+        environment.SageMakerSettings,
         environment.Environment,
         environment.SparkSettings,
         environment.Service,
