@@ -101,6 +101,7 @@ class Calibration(Part):
 class Conformal(Part):
     """Split conformal interval: prediction +/- half_width, cut to [0, 1] for probabilities.
 
+    Where rows were judged by folds, what is guaranteed is 1 - 2 (1 - coverage), though about `coverage` is usual.
     half_width is the ceil((n + 1) coverage) / n quantile of |outcome - prediction| on calibration rows that the booster
     did not learn from. `measured` is the share of other held-out rows whose outcome lay inside.
     Vovk, Gammerman, Shafer: Algorithmic Learning in a Random World, 2005.
@@ -131,7 +132,9 @@ class Head(Part):
 
 
 class ModelManifest(Part):
-    """model.json. `classes`: the label values in the booster's order (binary: negative, positive).
+    """model.json. Nothing in it tells which job made the model: the same data and settings give the same bytes.
+
+    `classes`: the label values in the booster's order (binary: negative, positive).
 
     `heads` is empty for one_vs_rest, whose heads are files of their own, so that each host can write its part;
     `values` are then all label values with a submodel, submodel i in submodels/<i>.ubj with i in four digits.
@@ -141,7 +144,6 @@ class ModelManifest(Part):
     pipeline: str | None = None
     ds: str | None = None
     fingerprint: str | None = Field(None, description="of the training data")
-    version: str | None = Field(None, description="the training job's name")
     task: Task
     label: str
     label_type: FeatureType

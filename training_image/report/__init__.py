@@ -1,0 +1,1 @@
+"""The model report: one HTML file that needs nothing besides itself."""
