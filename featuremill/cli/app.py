@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from featuremill import __version__
-from featuremill.cli import authoring, looking, modelling, predicting, proving, runs, services
+from featuremill.cli import authoring, looking, lookups, modelling, predicting, proving, runs, services
 
 app = typer.Typer(
     name="featuremill",
@@ -47,4 +47,7 @@ app.command("tables")(looking.tables)
 app.command("sql")(looking.sql)
 app.command("export")(looking.export)
 app.command("gc")(looking.gc)
+app.command("lookup")(lookups.lookup)
+app.command("serve")(lookups.serve)
+app.command("loadtest")(lookups.loadtest)
 app.add_typer(services.app, name="services")

@@ -14,11 +14,13 @@ app = typer.Typer(help="Start, stop and look at the local metastore, HiveServer2
 @app.command()
 def start(project: ProjectOption = None) -> None:
     """Start what does not run yet; returns when all of it answers."""
+    from featuremill.services.lookup import LookupPlace
     from featuremill.services.supervisor import SERVICES, start_services
 
     workspace = open_workspace(project)
     wanted = [name for name in SERVICES if name != "sagemaker" or workspace.environment.sagemaker.endpoint == "local"]
-    started = start_services(workspace.state, only=wanted, ports=workspace.service_ports(), progress=note)
+    place = LookupPlace(workspace.project.directory, workspace.environment.lookup)
+    started = start_services(workspace.state, only=wanted, ports=workspace.service_ports(), progress=note, lookup=place)
     for service in started:
         took = f"started in {service.seconds:.0f} s" if service.started_now and service.seconds else "runs"
         out.print(f"{service.name:<11} {service.host}:{service.port}  {took}")

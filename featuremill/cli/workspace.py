@@ -63,7 +63,7 @@ class Workspace:
         def raw_files(source: str, day: str) -> tuple[Sequence[RawFile], Sequence[str]]:
             return landings[source].read(day)
 
-        return Workplace(pipeline, self.warehouse, self.state, raw_files, models)
+        return Workplace(pipeline, self.warehouse, self.state, raw_files, models, lambda: self.publish_online(pipeline))
 
     def _landings(self, pipeline: Pipeline) -> dict[str, Landings]:
         return {name: Landings(source, name, self.landing, self.state) for name, source in pipeline.sources.items()}
@@ -94,6 +94,24 @@ class Workspace:
                 f"{where} ({newest}); put the day's files there, or, if days without files are normal, "
                 "set `missing: allow` in its connector"
             )
+
+    # Lookup
+
+    @property
+    def online_root(self) -> str:
+        """Where the online store is: a folder, or an URL."""
+        return self.environment.lookup.root or str(self.state / "online")
+
+    def publish_online(self, pipeline: Pipeline) -> str:
+        """Have lookups answer with what Hive shows; what was built, in words. Raises DataError for a full disk."""
+        from featuremill.lookup.publication import publish_newest
+
+        scratch = self.state / "scratch"
+        scratch.mkdir(parents=True, exist_ok=True)
+        done = publish_newest(self.catalog(), self.warehouse, pipeline, self.online_root, scratch=scratch)
+        if done is None or not done.changed:
+            return done.remark if done is not None else ""
+        return f"{done.manifest.rows:,} ids to look up"
 
     # Models
 
@@ -144,7 +162,9 @@ class Workspace:
 
     def service_ports(self) -> dict[str, int]:
         """The ports that the environment fixes, by service."""
-        wanted = {name: getattr(self.environment, name).port for name in ("metastore", "hiveserver", "sagemaker")}
+        wanted = {
+            name: getattr(self.environment, name).port for name in ("metastore", "hiveserver", "sagemaker", "lookup")
+        }
         return {name: port for name, port in wanted.items() if isinstance(port, int)}
 
     def _running(self, name: str) -> tuple[str, int] | None:
@@ -166,6 +186,10 @@ class Workspace:
     def catalog(self) -> HiveCatalog:
         """Raises ServiceError where no metastore is known to run."""
         return HiveCatalog(*self._endpoint("metastore"))
+
+    def lookup(self) -> tuple[str, int]:
+        """Raises ServiceError where the lookup service does not run."""
+        return self._endpoint("lookup")
 
     def hiveserver(self) -> tuple[str, int]:
         return self._endpoint("hiveserver")

@@ -83,6 +83,15 @@ class SageMakerSettings(Service):
     spot: bool = False
 
 
+class LookupSettings(Service):
+    """The lookup service. `root`: the online store, a folder or an URL; null is a folder in the state folder."""
+
+    root: str | None = None
+    workers: int = Field(2, ge=1, le=256)
+    request_log: Literal["off", "on", "hash"] = Field("off", description="hash writes keyed hashes instead of ids")
+    tokens: str | None = Field(None, description="a file with the tokens that may ask; without it all may")
+
+
 class Environment(Model):
     """All that is not about the pipeline. `landing`, `warehouse` and `state` are folders or URIs; `state` is local."""
 
@@ -94,6 +103,7 @@ class Environment(Model):
     metastore: Service = Service()
     hiveserver: Service = Service()
     sagemaker: SageMakerSettings = SageMakerSettings()
+    lookup: LookupSettings = LookupSettings()
 
 
 def load_environment(project_dir: Path, name: str = "local", variables: Mapping[str, str] | None = None) -> Environment:

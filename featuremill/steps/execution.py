@@ -97,6 +97,8 @@ class Workplace:
     state: Path
     raw_files: RawFiles
     models: ModelWork | None = None
+    online: Callable[[], str] | None = None
+    """Brings the online store up to date with what Hive shows; says what it did, or nothing."""
 
 
 def ingest(place: Workplace, step: Step, engine: Engine) -> Outcome:

@@ -81,8 +81,10 @@ def _do(
     if step.kind == "publish":
         assert catalog is not None
         moves = publish(catalog, place.warehouse, place.pipeline, graph)
-        remark = f"{moves.moved} partitions" if moves.moved else ""
-        return ("done" if moves.moved else "up to date"), Outcome(remark=remark, warnings=moves.warnings)
+        told = [f"{moves.moved} partitions"] if moves.moved else []
+        if place.online is not None and (online := place.online()):
+            told.append(online)
+        return ("done" if told else "up to date"), Outcome(remark=", ".join(told), warnings=moves.warnings)
     if step.kind == "check":
         before = find_outcome(place.state, place.pipeline.pipeline, step)
         if before is not None and before.success:

@@ -230,6 +230,7 @@ def test_the_reference_has_every_key() -> None:
         accept.Accept,
         accept.AgainstLive,
         environment.SageMakerSettings,
+        environment.LookupSettings,
         environment.Environment,
         environment.SparkSettings,
         environment.Service,

@@ -1,0 +1,1 @@
+"""What is asked of the SageMaker endpoint at request time: live predictions, contributions, values of a new event."""

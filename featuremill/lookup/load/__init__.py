@@ -1,0 +1,1 @@
+"""Sending load: see `featuremill.lookup.loadtest`."""

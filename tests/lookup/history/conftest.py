@@ -1,0 +1,1 @@
+from tests.fixtures_services import services  # noqa: F401
