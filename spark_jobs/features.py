@@ -11,6 +11,7 @@ from featuremill.queries.features import table_query
 from featuremill.queries.sums import Range
 from featuremill.spec.models import Pipeline
 from featuremill.steps.jobs import TableJob, TableReport
+from spark_jobs.output import LOOKUP_ROW_GROUP
 from spark_jobs.tables import expression_types, landed_views, write_query
 
 
@@ -59,4 +60,5 @@ def build(spark: SparkSession, job: TableJob) -> TableReport:
             rows_expected=spine_rows,
             target_dir=job.target_dir,
             doing=f"{pipeline.pipeline}.{job.table} ds={job.ds}",
+            row_group=LOOKUP_ROW_GROUP if job.table == "snapshot" else None,
         )

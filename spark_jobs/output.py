@@ -31,14 +31,21 @@ def glob_safe(location: str) -> str:
     return re.sub(r"([*?\[\]{}\\])", r"\\\1", location)
 
 
-def write_parquet(spark: SparkSession, frame: DataFrame, folder: str) -> int:
+LOOKUP_ROW_GROUP = 20_480
+"""Rows a row group of a table that is read by id: a point read touches one."""
+
+
+def write_parquet(spark: SparkSession, frame: DataFrame, folder: str, row_group: int | None = None) -> int:
     """Write a frame into an existing empty folder: part files and nothing else. Returns the rows, counted from the
     footers of what was written.
 
     The same rows in the same order give the same data pages. Footers list the encodings of a column in the order of a
-    Java hash set, which differs from process to process; so do the file names.
+    Java hash set, which differs from process to process; so do the file names. `row_group`: at most so many rows in
+    each, instead of parquet's 128 MB.
     """
     writer = frame.write.mode("append").option("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false")
+    if row_group is not None:
+        writer = writer.option("parquet.block.row.count.limit", row_group)
     writer.option("compression", "zstd").parquet(folder)
     _drop_checksums(folder)
     return spark.read.schema(frame.schema).parquet(glob_safe(folder)).count()

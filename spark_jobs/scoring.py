@@ -15,7 +15,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from featuremill.errors import DataError
 from featuremill.steps.jobs import ScoreJob, TableReport
 from spark_jobs.failures import spark_errors
-from spark_jobs.output import glob_safe, quoted, write_parquet
+from spark_jobs.output import LOOKUP_ROW_GROUP, glob_safe, quoted, write_parquet
 from spark_jobs.tables import ROWS_PER_PART
 
 if TYPE_CHECKING:
@@ -30,10 +30,9 @@ def score(spark: SparkSession, job: ScoreJob) -> TableReport:
 
     Raises DataError where the snapshot has not the columns that the model wants, or the model is damaged.
     """
+    from training_image.batch import scored_schema
     from training_image.prediction import ArtefactError
     from training_image.preparing import InputError
-
-    from training_image.batch import scored_schema
 
     keep = (job.entity, "as_of")
     files = _files(Path(job.model_dir))
@@ -57,7 +56,7 @@ def score(spark: SparkSession, job: ScoreJob) -> TableReport:
         scored = given.mapInArrow(_task(files, schema, keep, job.version), from_arrow_schema(schema))
         parts = max(1, -(-job.rows // ROWS_PER_PART))
         arranged = scored.repartition(parts, quoted(job.entity)).sortWithinPartitions(quoted(job.entity))
-        return TableReport(rows=write_parquet(spark, arranged, job.target_dir))
+        return TableReport(rows=write_parquet(spark, arranged, job.target_dir, LOOKUP_ROW_GROUP))
 
 
 def _files(folder: Path) -> Files:

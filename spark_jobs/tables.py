@@ -21,7 +21,15 @@ ROWS_PER_PART = 500_000
 
 
 def write_query(
-    spark: SparkSession, sql: str, *, key: str, order: Sequence[str], rows_expected: int, target_dir: str, doing: str
+    spark: SparkSession,
+    sql: str,
+    *,
+    key: str,
+    order: Sequence[str],
+    rows_expected: int,
+    target_dir: str,
+    doing: str,
+    row_group: int | None = None,
 ) -> TableReport:
     """Run a query and write its rows as parquet into an existing empty folder.
 
@@ -32,7 +40,7 @@ def write_query(
     with spark_errors(doing, sql):
         frame = spark.sql(sql)
         arranged = frame.repartition(parts, key).sortWithinPartitions(*order)
-        return TableReport(rows=write_parquet(spark, arranged, target_dir))
+        return TableReport(rows=write_parquet(spark, arranged, target_dir, row_group))
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from featuremill.errors import ServiceError
+from featuremill.services.lookup import LookupPlace
 from featuremill.services.records import read_record, write_record
 from featuremill.services.supervisor import endpoints, service_status, start_services, stop_services
 from featuremill.warehouse.hive import HiveCatalog
@@ -52,13 +53,15 @@ def _kill(state: Path) -> None:
 
 
 def test_start_stop_and_start_again(state: Path, tmp_path: Path) -> None:
-    assert _states(state) == {"metastore": "stopped", "hiveserver": "stopped"}
+    assert set(_states(state).values()) == {"stopped"}
     assert endpoints(state) == {}
     assert stop_services(state) == []
 
     (metastore,) = start_services(state, only=["metastore"])
     assert metastore.started_now and metastore.seconds is not None
-    assert _states(state) == {"metastore": "running", "hiveserver": "stopped"}
+    states = _states(state)
+    assert states.pop("metastore") == "running"
+    assert set(states.values()) == {"stopped"}
     warehouse = Warehouse(tmp_path / "house")
     publish(HiveCatalog(*endpoints(state)["metastore"]), warehouse, commit(warehouse, loans()))
 
@@ -163,3 +166,20 @@ def test_hiveserver_listens_here_only_and_litters_nothing(services: Services) ->
     made = {path.name for path in services.state.rglob("*")}
     assert "metastore_db" not in made and "spark-warehouse" not in made
     assert set(os.listdir(".")) == before
+
+
+def test_the_local_sagemaker_and_the_lookup_are_services_too(state: Path) -> None:
+    (state / "configuration").mkdir(parents=True)
+    place = LookupPlace(state)
+    began = start_services(state, only=["sagemaker", "lookup"], lookup=place)
+    assert [service.name for service in began] == ["sagemaker", "lookup"]
+    again = start_services(state, only=["sagemaker", "lookup"], lookup=place)
+    assert [service.pid for service in again] == [service.pid for service in began]
+    assert not any(service.started_now for service in again)
+    states = _states(state)
+    assert (states["sagemaker"], states["lookup"]) == ("running", "running")
+    os.kill(began[0].pid or 0, signal.SIGKILL)
+    healed = start_services(state, only=["sagemaker", "lookup"], lookup=place)
+    assert healed[0].pid != began[0].pid and healed[0].port == began[0].port
+    assert stop_services(state) == ["lookup", "sagemaker"]
+    assert set(_states(state).values()) == {"stopped"}
