@@ -26,21 +26,21 @@ class LocalEngine:
             from featuremill.quality.gx import preload
 
             preload()
-        with _clear_errors(f"{job.pipeline}.{job.source_name} ds={job.ds}", self._settings):
+        with clear_errors(f"{job.pipeline}.{job.source_name} ds={job.ds}", self._settings):
             return ingest(job, self._settings)
 
     def expect(self, job: ExpectJob) -> QualityReport:
         from featuremill.quality.duckdb_batch import check_with_duckdb
 
         with (
-            _clear_errors(f"{job.pipeline}.{job.source_name} ds={job.ds}", self._settings),
+            clear_errors(f"{job.pipeline}.{job.source_name} ds={job.ds}", self._settings),
             connect(self._settings) as connection,
         ):
             return check_with_duckdb(connection, job)
 
     def build(self, job: TableJob) -> TableReport:
         with (
-            _clear_errors(f"{job.pipeline.pipeline}.{job.table} ds={job.ds}", self._settings),
+            clear_errors(f"{job.pipeline.pipeline}.{job.table} ds={job.ds}", self._settings),
             connect(self._settings) as connection,
         ):
             return tables.build(connection, job)
@@ -49,7 +49,7 @@ class LocalEngine:
         # XGBoost takes a second to import.
         from featuremill.local_engine.scoring import score
 
-        with _clear_errors(f"{job.pipeline}.predictions ds={job.ds}", self._settings):
+        with clear_errors(f"{job.pipeline}.predictions ds={job.ds}", self._settings):
             return score(job)
 
     def close(self) -> None:
@@ -57,7 +57,7 @@ class LocalEngine:
 
 
 @contextmanager
-def _clear_errors(doing: str, settings: LocalSettings) -> Iterator[None]:
+def clear_errors(doing: str, settings: LocalSettings) -> Iterator[None]:
     """What goes wrong inside DuckDB or on the disk, as an error that says what to do."""
     import duckdb
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from featuremill.local_engine.engine import clear_errors
 from featuremill.local_engine.session import LocalSettings, connect
 from featuremill.local_engine.tables import DuckDBCompiler
 from featuremill.queries.request import PROBLEM, ROW_NUMBER, request_query
@@ -29,14 +30,14 @@ def features_of_rows(
 ) -> RequestFeatures:
     """Each record maps columns of the spine source to their texts, as a CSV file would hold them.
 
-    Raises UsageError where the pipeline's features need more than the rows themselves, and NotProven for an expression
+    Raises DataError for a value that breaks an expression (a division by zero), UsageError where the pipeline's features need more than the rows themselves, and NotProven for an expression
     that only Spark may evaluate.
     """
     given = list(dict.fromkeys(name for record in records for name in record))
     query = request_query(pipeline, given, time.time_ns() // 1000, DuckDBCompiler())
     texts = {name: pa.array([record.get(name) for record in records], pa.string()) for name in given}
     numbers = pa.array(range(len(records)), pa.int64())
-    with connect(settings) as connection:
+    with clear_errors(f"rows for {pipeline.pipeline}", settings), connect(settings) as connection:
         connection.register("request_texts", pa.table({ROW_NUMBER: numbers, **texts}))
         result: pa.Table = connection.sql(query.sql).to_arrow_table()
     reasons = dict(zip(result[ROW_NUMBER].to_pylist(), result[PROBLEM].to_pylist(), strict=True))

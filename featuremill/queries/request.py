@@ -97,7 +97,8 @@ def _query(
         if columns_of(parse_expression(derived.expression)) <= set(types):
             compiled = compiler.compile(derived.expression, types)
             types[name] = compiled.type
-            last = ctes.add(f"derived_{name}", f"SELECT *, {compiled.sql} AS {dialect.quote(name)}\nFROM {last}")
+            derived_value = f"CASE WHEN {PROBLEM} IS NULL THEN {compiled.sql} END AS {dialect.quote(name)}"
+            last = ctes.add(f"derived_{name}", f"SELECT *, {derived_value}\nFROM {last}")
     made, feature_types = [], {}
     for column in selects:
         compiled = compiler.compile(column.select.expression, {**types, "as_of": "timestamp"})

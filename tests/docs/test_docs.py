@@ -74,8 +74,10 @@ def _check_section(section: str, content: Any) -> None:
     elif section == "features":
         for block in content:
             FeatureBlock.model_validate(block)
-    elif section in ("training", "endpoint"):
-        {"training": Training, "endpoint": Endpoint}[section].model_validate(content)
+    elif section == "training":
+        Training.model_validate(content)
+    elif section == "endpoint":
+        Endpoint.model_validate(content)
     elif section == "where":
         parse_expression(content)
     elif section == "derive":
