@@ -30,8 +30,8 @@ def features_of_rows(
 ) -> RequestFeatures:
     """Each record maps columns of the spine source to their texts, as a CSV file would hold them.
 
-    Raises DataError for a value that breaks an expression (a division by zero), UsageError where the pipeline's features need more than the rows themselves, and NotProven for an expression
-    that only Spark may evaluate.
+    Raises DataError for a value that breaks an expression (a division by zero), UsageError where the pipeline's
+    features need more than the rows themselves, and NotProven for an expression that only Spark may evaluate.
     """
     given = list(dict.fromkeys(name for record in records for name in record))
     query = request_query(pipeline, given, time.time_ns() // 1000, DuckDBCompiler())

@@ -20,11 +20,10 @@ def score(job: ScoreJob) -> TableReport:
 
     Raises DataError where the snapshot has not the columns that the model wants, or the model is damaged.
     """
-    from training_image.prediction import ArtefactError, Model
-    from training_image.preparing import InputError
-
     from training_image.batch import score as score_batches
     from training_image.batch import scored_schema
+    from training_image.prediction import ArtefactError, Model
+    from training_image.preparing import InputError
 
     keep = [job.entity, "as_of"]
     parts = sorted(local_folder(job.snapshot_dir).glob("part-*.parquet"))

@@ -14,6 +14,7 @@ import subprocess
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -23,11 +24,12 @@ from featuremill.errors import ServiceError
 from featuremill.services.hiveserver import HIVESERVER, hiveserver_launch
 from featuremill.services.java import find_java
 from featuremill.services.launch import LOOPBACK, Launch
+from featuremill.services.lookup import LOOKUP, LookupPlace, lookup_launch
 from featuremill.services.metastore import METASTORE, metastore_launch
 from featuremill.services.records import Record, choose_port, is_free, read_record, services_lock, write_record
 from featuremill.services.sagemaker import SAGEMAKER, sagemaker_launch
 
-SERVICES = (METASTORE, HIVESERVER, SAGEMAKER)
+SERVICES = (METASTORE, HIVESERVER, SAGEMAKER, LOOKUP)
 _STOP_SECONDS = 20.0
 _HUNG_SECONDS = 3.0
 _LARGEST_LOG = 10 * 1024 * 1024
@@ -58,12 +60,14 @@ def start_services(
     ports: Mapping[str, int] | None = None,
     master: str = "local[2]",
     memory: str = "1g",
+    lookup: LookupPlace | None = None,
     progress: Callable[[str], None] = lambda message: None,
 ) -> list[ServiceStatus]:
     """Start what does not run yet, and return when all of it answers.
 
     HiveServer2 brings the metastore along. `ports` fixes the port of a service; otherwise the first start chooses a
-    free one and later starts take it again. `master` and `memory` are HiveServer2's Spark. Raises ServiceError, with
+    free one and later starts take it again. `master` and `memory` are HiveServer2's Spark. `lookup`: whose
+    online store to serve; without it there is no lookup. Raises ServiceError, with
     the end of the log, if a service does not come up; nothing is left half started.
     """
     state = state.absolute()
@@ -82,6 +86,9 @@ def start_services(
             found.append(_ensure(state, HIVESERVER, wanted.get(HIVESERVER), launch, progress))
         if SAGEMAKER in only:
             found.append(_ensure(state, SAGEMAKER, wanted.get(SAGEMAKER), sagemaker_launch, progress))
+        if lookup is not None and LOOKUP in only:
+            make = partial(lookup_launch, place=lookup)
+            found.append(_ensure(state, LOOKUP, wanted.get(LOOKUP), make, progress))
         return found
 
 
@@ -129,6 +136,8 @@ def _launch(state: Path, name: str, port: int, make: Callable[[Path, int], Launc
         return make(state, port)
     if name == SAGEMAKER:
         return sagemaker_launch(state, port)
+    if name == LOOKUP:
+        return lookup_launch(state, port)
     java = find_java(state)
     if name == METASTORE:
         return metastore_launch(state, java, port)
