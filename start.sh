@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 case "${1:-}" in
   -h | --help)
     cat <<'HELP'
-Usage: ./start.sh [--services-only]
+Usage: ./start.sh [--services-only] [--airflow]
 
 Sets everything up and runs the credit risk pipeline for 2020-12-31:
   1. .venv with the packages (and a Java runtime, if there is no Java 17 or newer)
@@ -17,21 +17,28 @@ Sets everything up and runs the credit risk pipeline for 2020-12-31:
      and its predictions for every customer (credit_risk.predictions)
 
   --services-only   only 1 and 2
+  --airflow         Airflow too, in 1 and 2; its DAGs are paused until you unpause them
 
 Run again, it does only what is missing. ./stop.sh stops the services, ./reset.sh removes data/.
 HELP
     exit 0
     ;;
-  "" | --services-only) ;;
-  *) fail "unknown argument $1; see ./start.sh --help" ;;
 esac
+services_only= airflow=
+for argument in "$@"; do
+  case "$argument" in
+    --services-only) services_only=yes ;;
+    --airflow) airflow=yes ;;
+    *) fail "unknown argument $argument; see ./start.sh --help" ;;
+  esac
+done
 
 DS=2020-12-31
-ensure_environment
+ensure_environment ${airflow:+airflow}
 featuremill=.venv/bin/featuremill
 
-$featuremill services start
-[ "${1:-}" = --services-only ] && exit 0
+$featuremill services start ${airflow:+--airflow}
+[ -n "$services_only" ] && exit 0
 
 if ! ls data/landing/credit_risk/loans/ds=$DS/*.csv >/dev/null 2>&1; then
   say "Making 777,715 sample loans"

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . scripts/environment.sh
-ensure_environment dev
+ensure_environment airflow dev
 if [ "$#" = 0 ]; then
   say "Style, types and walls"
   .venv/bin/ruff check .

@@ -1,7 +1,8 @@
 # Sets up .venv in the repository. Sourced by start.sh, test.sh and the others; not run by itself.
 #
 #   ensure_environment            what running needs
-#   ensure_environment dev        and what the tests need
+#   ensure_environment airflow    and Airflow
+#   ensure_environment airflow dev    and what the tests need
 #
 # Only what is missing is done: each set of requirements leaves a stamp with its checksum.
 
@@ -90,8 +91,12 @@ ensure_environment() {
     ensure java "No Java 17 or newer is here: installing a runtime into .venv" "$(stamp_of scripts/requirements-java.txt)" \
       -r scripts/requirements-java.txt
   fi
-  if [ "${1:-}" = dev ]; then
-    ensure dev "Installing the tools of the tests" "$(stamp_of requirements-dev.txt)" -r requirements-dev.txt
-  fi
+  local more
+  for more in "$@"; do
+    case "$more" in
+      airflow) ensure airflow "Installing Airflow" "$(stamp_of requirements-airflow.txt)" -r requirements.txt -r requirements-airflow.txt ;;
+      dev) ensure dev "Installing the tools of the tests" "$(stamp_of requirements-dev.txt)" -r requirements-dev.txt ;;
+    esac
+  done
   exec 9>&-
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from featuremill.errors import FeaturemillError, UsageError
+from featuremill.errors import DataError, FeaturemillError, ServiceError, UsageError
 from spark_jobs.engine import SparkEngine
 from spark_jobs.session import SparkSettings
 
@@ -30,8 +32,17 @@ def run_job(description: str, kind: type[Job], run: Callable[[SparkEngine, Job],
         _write(options.report, report)
     except FeaturemillError as error:
         print(f"error: {error}", file=sys.stderr)
+        if options.error is not None:
+            with contextlib.suppress(OSError):
+                options.error.write_text(json.dumps({"kind": _kind(error), "message": str(error)}))
         return error.exit_code
     return 0
+
+
+def _kind(error: FeaturemillError) -> str:
+    """The kind of error that other programs know: what may pass by itself, what the data or the user has to mend."""
+    known = (ServiceError, UsageError, DataError)
+    return next((kind.__name__ for kind in known if isinstance(error, kind)), FeaturemillError.__name__)
 
 
 def _options(description: str, kind: type[BaseModel]) -> argparse.Namespace:
@@ -42,6 +53,7 @@ def _options(description: str, kind: type[BaseModel]) -> argparse.Namespace:
     )
     parser.add_argument("--job", required=True, type=Path, metavar="FILE", help=f"what to do: {kind.__name__} as JSON")
     parser.add_argument("--report", type=Path, metavar="FILE", help="where the report goes, as JSON (default: stdout)")
+    parser.add_argument("--error", type=Path, metavar="FILE", help="where an error goes, as JSON: kind and message")
     parser.add_argument("--master", help="where Spark runs: local[*], spark://host:port (default: local[*])")
     parser.add_argument("--remote", metavar="sc://HOST:PORT", help="a Spark Connect server instead")
     parser.add_argument("--driver-memory", metavar="SIZE", help="memory of a Spark that is started here, like 4g")

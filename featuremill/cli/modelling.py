@@ -67,7 +67,7 @@ def deploy(
     """
     workspace = open_workspace(project)
     models = _with_endpoint(workspace, workspace.pipeline(name))
-    chosen = _chosen(models, model, force)
+    chosen = chosen_model(models, model, force)
     _report(workspace, models, lambda: models.bring_live(chosen, "deployed by hand"))
 
 
@@ -132,7 +132,7 @@ def _with_endpoint(workspace: Workspace, pipeline: Pipeline) -> SageMakerModels:
     return workspace.models(pipeline, note)
 
 
-def _chosen(models: SageMakerModels, version: str | None, force: bool) -> ModelVersion:
+def chosen_model(models: SageMakerModels, version: str | None, force: bool) -> ModelVersion:
     history = models.registry.history()
     accepted = [entry.model for entry in history if entry.verdict is not None and entry.verdict.passed]
     name = models.pipeline.pipeline

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from featuremill.cli.options import ProjectOption
@@ -12,7 +14,10 @@ app = typer.Typer(help="Start, stop and look at the local metastore, HiveServer2
 
 
 @app.command()
-def start(project: ProjectOption = None) -> None:
+def start(
+    airflow: Annotated[bool, typer.Option("--airflow", help="Airflow too; needs requirements-airflow.txt.")] = False,
+    project: ProjectOption = None,
+) -> None:
     """Start what does not run yet; returns when all of it answers."""
     from featuremill.services.lookup import LookupPlace
     from featuremill.services.supervisor import SERVICES, start_services
@@ -20,10 +25,21 @@ def start(project: ProjectOption = None) -> None:
     workspace = open_workspace(project)
     wanted = [name for name in SERVICES if name != "sagemaker" or workspace.environment.sagemaker.endpoint == "local"]
     place = LookupPlace(workspace.project.directory, workspace.environment.lookup)
-    started = start_services(workspace.state, only=wanted, ports=workspace.service_ports(), progress=note, lookup=place)
+    started = start_services(
+        workspace.state,
+        only=wanted,
+        ports=workspace.service_ports(),
+        lookup=place,
+        airflow=(workspace.project.directory, workspace.environment) if airflow else None,
+        progress=note,
+    )
     for service in started:
         took = f"started in {service.seconds:.0f} s" if service.started_now and service.seconds else "runs"
-        out.print(f"{service.name:<11} {service.host}:{service.port}  {took}")
+        out.print(f"{service.name:<21} {service.host}:{service.port}  {took}")
+    if airflow:
+        from featuremill.services.airflow import USER, password_file
+
+        out.print(f"Airflow's user is {USER}; the password is in {password_file(workspace.state)}")
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Start, stop and look after the services of a project: the Hive metastore, HiveServer2 and the local SageMaker.
+"""Start, stop and look after the services of a project: the Hive metastore, HiveServer2, the local SageMaker, Airflow.
 
 They run on their own and outlive the command that started them. What they are is written to <state>/services, their
 output to <state>/logs. Starting starts only what is missing; stopping stops only what was started from here.
@@ -21,6 +21,15 @@ from typing import Literal
 import psutil
 
 from featuremill.errors import ServiceError
+from featuremill.services.airflow import (
+    AIRFLOW,
+    API_SERVER,
+    AirflowPlace,
+    airflow_launch,
+    is_installed,
+    prepare,
+    settings_digest,
+)
 from featuremill.services.hiveserver import HIVESERVER, hiveserver_launch
 from featuremill.services.java import find_java
 from featuremill.services.launch import LOOPBACK, Launch
@@ -28,8 +37,12 @@ from featuremill.services.lookup import LOOKUP, LookupPlace, lookup_launch
 from featuremill.services.metastore import METASTORE, metastore_launch
 from featuremill.services.records import Record, choose_port, is_free, read_record, services_lock, write_record
 from featuremill.services.sagemaker import SAGEMAKER, sagemaker_launch
+from featuremill.services.spark_connect import SPARK, spark_launch
+from featuremill.spec.environment import Environment, SparkSettings
 
 SERVICES = (METASTORE, HIVESERVER, SAGEMAKER, LOOKUP)
+ALL_SERVICES = (*SERVICES, SPARK, *AIRFLOW)
+_LATER = (SPARK, *AIRFLOW)
 _STOP_SECONDS = 20.0
 _HUNG_SECONDS = 3.0
 _LARGEST_LOG = 10 * 1024 * 1024
@@ -61,14 +74,17 @@ def start_services(
     master: str = "local[2]",
     memory: str = "1g",
     lookup: LookupPlace | None = None,
+    airflow: tuple[Path, Environment] | None = None,
     progress: Callable[[str], None] = lambda message: None,
 ) -> list[ServiceStatus]:
     """Start what does not run yet, and return when all of it answers.
 
     HiveServer2 brings the metastore along. `ports` fixes the port of a service; otherwise the first start chooses a
-    free one and later starts take it again. `master` and `memory` are HiveServer2's Spark. `lookup`: whose
-    online store to serve; without it there is no lookup. Raises ServiceError, with
-    the end of the log, if a service does not come up; nothing is left half started.
+    free one and later starts take it again. `master` and `memory` are HiveServer2's Spark. `lookup`: whose online store
+    to serve; without it there is no lookup. `airflow`: start Airflow too, for a project with its environment, and Spark
+    Connect where that says that Spark is on this machine; those of its processes that were told of other ports or
+    settings are started again. Raises ServiceError, with the end of the log, if a service does not come up; nothing is
+    left half started.
     """
     state = state.absolute()
     wanted = dict(ports or {})
@@ -89,15 +105,22 @@ def start_services(
         if lookup is not None and LOOKUP in only:
             make = partial(lookup_launch, place=lookup)
             found.append(_ensure(state, LOOKUP, wanted.get(LOOKUP), make, progress))
+        if airflow is not None:
+            spark = airflow[1].spark
+            if spark.remote is None and spark.master.startswith("local"):
+                server = partial(spark_launch, java=find_java(state), settings=spark)
+                found.append(_ensure(state, SPARK, wanted.get(SPARK), server, progress))
+            place = AirflowPlace(airflow[0].absolute(), airflow[1], endpoints(state))
+            found += _ensure_airflow(state, place, wanted.get(API_SERVER), progress)
         return found
 
 
-def stop_services(state: Path, names: tuple[str, ...] = SERVICES) -> list[str]:
+def stop_services(state: Path, names: tuple[str, ...] = ALL_SERVICES) -> list[str]:
     """Stop the services that were started from this state folder, the last one first; returns their names."""
     state = state.absolute()
     stopped = []
     with services_lock(state):
-        for name in reversed(SERVICES):
+        for name in reversed(ALL_SERVICES):
             record = read_record(state, name)
             if record is None or name not in names:
                 continue
@@ -109,12 +132,14 @@ def stop_services(state: Path, names: tuple[str, ...] = SERVICES) -> list[str]:
 
 
 def service_status(state: Path) -> list[ServiceStatus]:
-    """How each service is now; asks those that run, changes nothing."""
+    """How each service is now; asks those that run, changes nothing. Airflow is among them once it was started."""
     state = state.absolute()
     _reap()
     found = []
-    for name in SERVICES:
+    for name in ALL_SERVICES:
         record = read_record(state, name)
+        if record is None and name in _LATER:
+            continue
         if record is None or not record.runs:
             port, log = (record.port, record.log) if record else (None, None)
             found.append(ServiceStatus(name, "stopped", LOOPBACK, port, None, log))
@@ -125,9 +150,12 @@ def service_status(state: Path) -> list[ServiceStatus]:
 
 
 def endpoints(state: Path) -> dict[str, tuple[str, int]]:
-    """Host and port of each service that runs, by name (metastore, hiveserver, sagemaker). Reads files only."""
+    """Host and port of each service that runs, by name (metastore, hiveserver, sagemaker, spark, airflow_api).
+
+    Reads files only.
+    """
     state = state.absolute()
-    records = (read_record(state, name) for name in SERVICES)
+    records = (read_record(state, name) for name in (*SERVICES, SPARK, API_SERVER))
     return {record.name: (LOOPBACK, record.port) for record in records if record is not None and record.runs}
 
 
@@ -139,6 +167,10 @@ def _launch(state: Path, name: str, port: int, make: Callable[[Path, int], Launc
     if name == LOOKUP:
         return lookup_launch(state, port)
     java = find_java(state)
+    if name == SPARK:
+        return spark_launch(state, port, java=java, settings=SparkSettings())
+    if name in AIRFLOW:
+        return airflow_launch(state, name, port, java, None)
     if name == METASTORE:
         return metastore_launch(state, java, port)
     metastore = read_record(state, METASTORE)
@@ -163,6 +195,41 @@ def _ensure(
     launch = _launch(state, name, port, make)
     progress(f"starting {launch.title} on {LOOPBACK}:{port}")
     return _start(state, launch, port)
+
+
+def _ensure_airflow(
+    state: Path, place: AirflowPlace, fixed_port: int | None, progress: Callable[[str], None]
+) -> list[ServiceStatus]:
+    """The api-server first: the others' health is asked of it, and tasks report to it."""
+    if not is_installed():
+        raise ServiceError("Airflow is not installed in this environment; pip install -r requirements.txt")
+    java = find_java(state)
+    found: list[ServiceStatus] = []
+    for name in AIRFLOW:
+        record = read_record(state, name)
+        if name != API_SERVER:
+            port = _port(found[0])
+        elif record is not None and record.runs:
+            port = record.port
+        else:
+            port = _usable_port(state, name, record, fixed_port, progress)
+        launch = airflow_launch(state, name, port, java, place)
+        told = state / "services" / f"{name}.settings"
+        if record is not None and record.runs:
+            same = told.is_file() and told.read_text() == settings_digest(launch)
+            if same and _answers(launch):
+                found.append(_status(record, "running"))
+                continue
+            why = "does not answer" if same else "was told of other settings"
+            progress(f"{launch.title} runs (pid {record.pid}) but {why}; starting it again")
+            _stop(record)
+        if name == API_SERVER:
+            progress("preparing Airflow's database")
+            prepare(state, launch)
+        told.write_text(settings_digest(launch))
+        progress(f"starting {launch.title}" + (f" on {LOOPBACK}:{port}" if name == API_SERVER else ""))
+        found.append(_start(state, launch, port))
+    return found
 
 
 def _usable_port(

@@ -63,7 +63,7 @@ def run_graph(
         progress.starts(step)
         began = time.monotonic()
         try:
-            status, outcome = _do(place, graph, step, engines, catalog)
+            status, outcome = do_step(place, graph, step, engines, catalog)
         except FeaturemillError as error:
             progress.failed(step, error)
             raise
@@ -73,9 +73,10 @@ def run_graph(
     return results
 
 
-def _do(
+def do_step(
     place: Workplace, graph: Graph, step: Step, engines: Engines, catalog: HiveCatalog | None
 ) -> tuple[StepStatus, Outcome]:
+    """Do one step of a graph whose earlier steps are done; says whether there was anything to do."""
     if step.kind == "land":
         return "up to date", Outcome()
     if step.kind == "publish":

@@ -1,0 +1,3 @@
+from airflow_dags import pipeline_dags
+
+globals().update(pipeline_dags("crimes", __file__))
