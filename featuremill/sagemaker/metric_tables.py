@@ -10,9 +10,6 @@ import pyarrow as pa
 from featuremill.sagemaker.records import Event, ModelVersion
 
 _DATASETS = ("train", "validation", "calibration")
-MODEL_METRICS = "model_metrics"
-MODEL_EVENTS = "model_events"
-
 METRICS_SCHEMA = pa.schema(
     [
         pa.field("version", pa.string(), metadata={"comment": "the model: its training job's name"}),

@@ -19,22 +19,13 @@ from featuremill.lookup.publication.reading import Partition, Rows, session
 from featuremill.lookup.store import Backend, OnlineStore, open_backend
 from featuremill.lookup.store.manifest import StoredColumn, StoreManifest
 from featuremill.spec.models import Pipeline
-from featuremill.warehouse.comments import table_comments
+from featuremill.warehouse.comments import MODEL_TABLE_COMMENTS, table_comments
 from featuremill.warehouse.hive import HiveCatalog
 from featuremill.warehouse.manifest import Manifest
 from featuremill.warehouse.storage import Warehouse
 from featuremill.warehouse.tables import PREDICTIONS, SNAPSHOT
 
 __all__ = ["Published", "open_store", "publish", "publish_newest", "rollback"]
-
-PREDICTION_COMMENTS = {
-    "predicted_label": "the decision: the label at the model's threshold",
-    "probability": "calibrated probability",
-    "probabilities": "calibrated probabilities, in the model's order of classes",
-    "labels": "the values that probabilities, lower and upper are of, in their order",
-    "lower": "lower end of the interval that holds the outcome with the model's coverage",
-    "upper": "upper end of the interval that holds the outcome with the model's coverage",
-}
 
 
 @dataclass(frozen=True)
@@ -167,7 +158,7 @@ def _manifest(pipeline: Pipeline, snapshot: Manifest, predictions: Manifest | No
             for n, kind in rows.features.items()
         ),
         prediction=tuple(
-            StoredColumn(name=n, type=kind, description=scored.get(n) or PREDICTION_COMMENTS.get(n))
+            StoredColumn(name=n, type=kind, description=scored.get(n) or MODEL_TABLE_COMMENTS[PREDICTIONS].get(n))
             for n, kind in rows.prediction.items()
         ),
         published_at=datetime.now(UTC).replace(microsecond=0),
