@@ -169,7 +169,7 @@ def _walk(folder: Path, path: str, prefix: str, after: str) -> Iterator[str]:
             continue
         if name.endswith("/"):
             yield from _walk(folder / name, key, prefix, after)
-        elif key > after:
+        elif key.startswith(prefix) and key > after:
             yield key
 
 
