@@ -53,7 +53,10 @@ say "What is known and predicted of 5008804, from Hive"
 echo "  $query"
 $featuremill sql "$query"
 say "Try next"
+address=$({ $featuremill services status || true; } | awk '$1 == "lookup" { print $3 }')
 cat <<HELP
+  http://$address/                             a page: search an id
+  curl http://$address/v1/credit_risk/5008804
   .venv/bin/featuremill tables                       what is published
   .venv/bin/featuremill sql "DESCRIBE credit_risk.snapshot"
   .venv/bin/featuremill plan credit_risk --ds $DS    what a run would do, and why
