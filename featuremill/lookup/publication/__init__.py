@@ -95,11 +95,22 @@ def publish_newest(
     days = catalog.days(name, SNAPSHOT)
     if not days:
         return None
+    backend = root if not isinstance(root, (str, Path)) else open_backend(root)
+    pointer = backend.pointer(name)
+    served = backend.find(name, pointer.current) if pointer is not None else None
+    if served is not None and served.ds == days[-1] and not force:
+        shown = [catalog.partition(name, table, days[-1]) for table in (SNAPSHOT, PREDICTIONS)]
+        if [partition.fingerprint if partition else None for partition in shown] == [
+            served.snapshot,
+            served.predictions,
+        ]:
+            # Nothing to build, so nothing is asked of the partitions: lookups go on even if their files are gone.
+            return Published(served, changed=False)
     snapshot = shown_manifest(catalog, warehouse, name, SNAPSHOT, days[-1])
     predictions = shown_manifest(catalog, warehouse, name, PREDICTIONS, days[-1])
     if snapshot is None:
         raise DataError(f"{name}.{SNAPSHOT} ds={days[-1]} was taken out of Hive while it was published; publish again")
-    return publish(warehouse, pipeline, snapshot, predictions, root, scratch=scratch, force=force)
+    return publish(warehouse, pipeline, snapshot, predictions, backend, scratch=scratch, force=force)
 
 
 def shown_manifest(catalog: HiveCatalog, warehouse: Warehouse, pipeline: str, table: str, day: str) -> Manifest | None:

@@ -50,7 +50,12 @@ def test_the_newest_day_that_hive_shows_is_published(services: Services, tmp_pat
     show(services, warehouse, other)
     third = publish_newest(services.catalog, warehouse, pipeline, root)
     assert third is not None and third.changed and third.manifest.snapshot == "3" * 16
+    # What is served goes on, even if its files are gone; what is not served yet cannot be built of files that are gone.
     warehouse.forget(warehouse.folder(name, "snapshot", "2024-01-31", "3" * 16))
+    again = publish_newest(services.catalog, warehouse, pipeline, root)
+    assert again is not None and not again.changed and again.manifest.publication == third.manifest.publication
+    show(services, warehouse, newer)
+    warehouse.forget(warehouse.folder(name, "snapshot", "2024-01-31", newer.fingerprint))
     with pytest.raises(DataError, match="is gone"):
         publish_newest(services.catalog, warehouse, pipeline, root)
 
