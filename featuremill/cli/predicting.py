@@ -189,6 +189,9 @@ def batch_predict(
         rows = _score_into(workspace, pipeline, day, by, output)
         out.print(f"{rows:,} predictions to {output}")
         return
+    use = workspace.model_use(pipeline, day, workspace.models(pipeline), trains=False)
+    if use is None or use.live is None:
+        raise UsageError(f"{name} has no model of {day} or before; train one: featuremill train {name} --ds DAY")
     engine = EngineName(by.value) if by in (Scorer.local, Scorer.spark) else None
     training = Training(trains=False)
     run_days(workspace, pipeline, [day], Until.publish, engine, training, transform=by is Scorer.transform)

@@ -108,7 +108,13 @@ class Workspace:
 
         scratch = self.state / "scratch"
         scratch.mkdir(parents=True, exist_ok=True)
-        done = publish_newest(self.catalog(), self.warehouse, pipeline, self.online_root, scratch=scratch)
+        try:
+            done = publish_newest(self.catalog(), self.warehouse, pipeline, self.online_root, scratch=scratch)
+        except OSError as error:
+            raise DataError(
+                f"{pipeline.pipeline}: the online store in {self.online_root} cannot be written: {error}; what was "
+                "served before is served on. Make the folder writable, then run again"
+            ) from error
         if done is None or not done.changed:
             return done.remark if done is not None else ""
         return f"{done.manifest.rows:,} ids to look up"
