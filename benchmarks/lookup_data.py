@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
@@ -19,7 +20,6 @@ PIPELINE = "credit_risk"
 DAY = "2024-01-31"
 FIRST_ID, STEP = 5_000_000, 3
 ROW_GROUP = 20_480
-AS_OF = "TIMESTAMPTZ '2024-02-01 00:00:00+00'"
 KEY = f"cast({FIRST_ID} + i * {STEP} AS BIGINT)"
 
 
@@ -44,8 +44,8 @@ class Entities:
     predictions: Manifest
 
 
-def make(folder: Path, count: int) -> Entities:
-    """Write the warehouse of `count` entities; what is there already is used."""
+def make(folder: Path, count: int, day: str = DAY) -> Entities:
+    """Write a day of the warehouse of `count` entities; what is there already is used."""
     warehouse = Warehouse(folder / "warehouse")
     features = ", ".join(f'{sql} AS "{name}"' for name, sql in feature_expressions().items())
     scores = (
@@ -53,17 +53,18 @@ def make(folder: Path, count: int) -> Entities:
         " (hash(i) % 10007) / 20014.0 AS lower, 1 - (hash(i) % 10007) / 20014.0 AS upper,"
         " 'credit_risk-2024-01-31-0a1b2c3d' AS model_version"
     )
-    snapshot = _partition(warehouse, "snapshot", features, count)
-    return Entities(warehouse, _pipeline(), snapshot, _partition(warehouse, "predictions", scores, count))
+    snapshot = _partition(warehouse, "snapshot", day, features, count)
+    return Entities(warehouse, _pipeline(), snapshot, _partition(warehouse, "predictions", day, scores, count))
 
 
-def _partition(warehouse: Warehouse, table: str, columns: str, count: int) -> Manifest:
+def _partition(warehouse: Warehouse, table: str, day: str, columns: str, count: int) -> Manifest:
     fingerprint = f"{count:016d}"
-    found = warehouse.find(PIPELINE, table, DAY, fingerprint)
+    found = warehouse.find(PIPELINE, table, day, fingerprint)
     if found is not None:
         return found
-    stage = warehouse.stage(PIPELINE, table, DAY, fingerprint)
-    query = f"SELECT {KEY} AS id, {AS_OF} AS as_of, {columns} FROM range({count}) r(i)"
+    stage = warehouse.stage(PIPELINE, table, day, fingerprint)
+    as_of = f"TIMESTAMPTZ '{date.fromisoformat(day) + timedelta(days=1)} 00:00:00+00'"
+    query = f"SELECT {KEY} AS id, {as_of} AS as_of, {columns} FROM range({count}) r(i)"
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         target = f"{stage.directory}/data_0.parquet"

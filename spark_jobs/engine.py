@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from pyspark.sql import SparkSession
 
 from featuremill.steps.jobs import ExpectJob, IngestJob, IngestReport, QualityReport, ScoreJob, TableJob, TableReport
@@ -18,12 +20,16 @@ class SparkEngine:
     def __init__(self, settings: SparkSettings | None = None) -> None:
         self._settings = settings or SparkSettings()
         self._session: SparkSession | None = None
+        self._is_own = False
 
     @property
     def session(self) -> SparkSession:
         """Raises ServiceError where Spark cannot be reached."""
         if self._session is None:
+            before = time.time()
             self._session = build_session(self._settings)
+            # Within one process there is one Spark: a notebook's, say, is taken as it is, and not ours to stop.
+            self._is_own = self._settings.remote is not None or self._session.sparkContext.startTime >= before * 1000
         return self._session
 
     def ingest(self, job: IngestJob) -> IngestReport:
@@ -44,7 +50,7 @@ class SparkEngine:
         return score(self.session, job)
 
     def close(self) -> None:
-        """Stop Spark where this engine started it, or leave the server's session."""
-        if self._session is not None:
+        """Stop Spark where this engine started it, or leave the server's session; one that was there before runs on."""
+        if self._session is not None and self._is_own:
             self._session.stop()
-            self._session = None
+        self._session = None
