@@ -18,9 +18,10 @@ app = Flask(__name__)
 
 _folder = Path(os.environ["MODEL"])
 _manifest = json.loads((_folder / "model.json").read_bytes())
-_booster = xgboost.Booster(params={"nthread": 1})
+# All cores, as the endpoint's one worker has.
+_booster = xgboost.Booster(params={"nthread": 0})
 _booster.load_model(_folder / "model.ubj")
-_booster.set_param({"nthread": 1})
+_booster.set_param({"nthread": 0})
 _names = [feature["name"] for feature in _manifest["features"]]
 _codes = {
     part["feature"]: {label: numbers[0] for label, numbers in part["table"].items()}

@@ -1,9 +1,15 @@
 """How fast the endpoint answers, beside a minimal Flask + gunicorn + pandas server around the same booster.
 
-    python benchmarks/serve_benchmark.py [--seconds 3] [--no-baseline]
+    python benchmarks/serve_benchmark.py [--seconds 1] [--rounds 5] [--rows 1,1000] [--clients 1,16] [--no-baseline]
 
-One worker process each, a booster of 300 trees of depth 6 on 30 features. The clients are blocking or selected raw
-sockets in this process, kept alive. The baseline needs `pip install flask gunicorn pandas`.
+One worker process each, a booster of 300 trees of depth 6 on 30 features, with as many threads as there are cores that
+sleep while they wait, on both sides. Both servers are up; each round measures each case on one, then on the other.
+Shown are medians of the rounds, the seconds of processor time a request took in the server, and the median of the
+rounds' ratios. The clients are blocking or selected raw sockets in this process, kept alive.
+
+What is sent is the same. What comes back is not: the endpoint answers with the predicted label, the probability and
+its interval, after checking each value's type and range; the baseline with the probability (JSON: and the label).
+The baseline needs `pip install flask gunicorn pandas`.
 """
 
 from __future__ import annotations
@@ -18,23 +24,53 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from serve_model import csv_body, json_body, make, rows
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+BOOSTER = {"OMP_NUM_THREADS": str(len(os.sched_getaffinity(0))), "OMP_WAIT_POLICY": "PASSIVE"}
+
+Case: TypeAlias = tuple[str, int, int]
+"""Content type, rows, clients."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """`milliseconds`: of each request."""
+    """`milliseconds`: of each request. `cpu`: milliseconds of processor time in the server, a request."""
 
     milliseconds: np.ndarray
     rows_per_second: float
+    cpu: float
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server process, and its children, which are its process group."""
+
+    port: int
+    group: int
+
+    def cpu(self) -> float:
+        """Seconds of processor time so far."""
+        total = 0
+        for folder in Path("/proc").iterdir():
+            try:
+                fields = (folder / "stat").read_text().rpartition(")")[2].split() if folder.name.isdigit() else []
+            except OSError:
+                continue
+            if fields and int(fields[2]) == self.group:
+                total += int(fields[11]) + int(fields[12])
+        return total / os.sysconf("SC_CLK_TCK")
+
+
+Results: TypeAlias = dict[str, dict[Case, list[Measured]]]
+"""By server and case, a measurement a round."""
 
 
 class Connection:
@@ -74,15 +110,16 @@ class Connection:
         return True
 
 
-def measure(port: int, request: bytes, clients: int, seconds: float, rows_each: int) -> Measured:
+def measure(running: Running, request: bytes, clients: int, seconds: float, rows_each: int) -> Measured:
     """`clients` connections, each sending its next request as soon as the last is answered."""
-    connections = [Connection(port, request) for _ in range(clients)]
+    connections = [Connection(running.port, request) for _ in range(clients)]
     for connection in connections:
         for _ in range(20 if rows_each == 1 else 2):
             connection.send()
             while not connection.receive():
                 pass
     times: list[float] = []
+    before = running.cpu()
     start = time.perf_counter()
     end = start + seconds
     if clients == 1:
@@ -95,9 +132,10 @@ def measure(port: int, request: bytes, clients: int, seconds: float, rows_each: 
     else:
         _select(connections, end, times)
     elapsed = time.perf_counter() - start
+    cpu = (running.cpu() - before) / len(times)
     for connection in connections:
         connection.socket.close()
-    return Measured(np.array(times) * 1000, len(times) * rows_each / elapsed)
+    return Measured(np.array(times) * 1000, len(times) * rows_each / elapsed, cpu * 1000)
 
 
 def _select(connections: list[Connection], end: float, times: list[float]) -> None:
@@ -127,7 +165,7 @@ def http_request(body: bytes, content_type: str) -> bytes:
 
 
 @contextmanager
-def server(command: list[str], port: int, environment: dict[str, str]) -> Iterator[int]:
+def server(command: list[str], port: int, environment: dict[str, str]) -> Iterator[Running]:
     """A server process, ready; ended at the end."""
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
@@ -135,7 +173,7 @@ def server(command: list[str], port: int, environment: dict[str, str]) -> Iterat
         )
         try:
             _wait(process, port)
-            yield port
+            yield Running(port, process.pid)
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait(40)
@@ -163,59 +201,75 @@ def free_port() -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rows", default="1,1000", help="of a body")
+    parser.add_argument("--clients", default="1,16", help="at once")
     parser.add_argument("--no-baseline", action="store_true", help="the endpoint only")
     arguments = parser.parse_args()
-    results: dict[str, dict[tuple[str, int, int], Measured]] = {}
-    with tempfile.TemporaryDirectory() as scratch:
+    cases = [
+        (kind, int(count), int(clients))
+        for count in arguments.rows.split(",")
+        for kind in ("text/csv", "application/json")
+        for clients in arguments.clients.split(",")
+    ]
+    with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         model = make(Path(scratch) / "model")
-        ours = [sys.executable, "-m", "training_image.serve"]
-        own = {"SAGEMAKER_BASE_DIR": scratch, "SAGEMAKER_MODEL_SERVER_WORKERS": "1"}
-        port = free_port()
-        servers = [("endpoint", ours, port, own | {"SAGEMAKER_BIND_TO_PORT": str(port)})]
+        servers = {"endpoint": stack.enter_context(_endpoint(scratch))}
         if not arguments.no_baseline:
-            other = free_port()
-            gunicorn = [sys.executable, "-m", "gunicorn", "-w", "1", "-b", f"127.0.0.1:{other}"]
-            gunicorn += [
-                "-k",
-                "gthread",
-                "--threads",
-                "16",
-                "--keep-alive",
-                "75",
-                "--chdir",
-                "benchmarks",
-                "serve_baseline:app",
-            ]
-            servers.append(("flask", gunicorn, other, {"MODEL": str(model), "OMP_NUM_THREADS": "1"}))
-        for name, command, used, environment in servers:
-            with server(command, used, environment):
-                results[name] = _all(used, arguments.seconds)
+            servers["flask"] = stack.enter_context(_baseline(model))
+        results = _all(servers, cases, arguments.rounds, arguments.seconds)
     _show(results)
     return 0
 
 
-def _all(port: int, seconds: float) -> dict[tuple[str, int, int], Measured]:
-    found = {}
-    for count in (1, 1000):
+def _endpoint(scratch: str) -> AbstractContextManager[Running]:
+    port = free_port()
+    own = {
+        "SAGEMAKER_BASE_DIR": scratch,
+        "SAGEMAKER_MODEL_SERVER_WORKERS": "1",
+        "SAGEMAKER_BIND_TO_PORT": str(port),
+        **BOOSTER,
+    }
+    return server([sys.executable, "-m", "training_image.serve"], port, own)
+
+
+def _baseline(model: Path) -> AbstractContextManager[Running]:
+    port = free_port()
+    command = [sys.executable, "-m", "gunicorn", "-w", "1", "-b", f"127.0.0.1:{port}"]
+    command += ["-k", "gthread", "--threads", "16", "--keep-alive", "75", "--chdir", "benchmarks", "serve_baseline:app"]
+    return server(command, port, {"MODEL": str(model), **BOOSTER})
+
+
+def _all(servers: Mapping[str, Running], cases: Sequence[Case], rounds: int, seconds: float) -> Results:
+    results: Results = {name: {case: [] for case in cases} for name in servers}
+    bodies = {}
+    for count in {count for _, count, _ in cases}:
         table = rows(count, seed=9)
-        for kind, body in (("text/csv", csv_body(table)), ("application/json", json_body(table))):
-            for clients in (1, 16):
-                request = http_request(body, kind)
-                found[kind, count, clients] = measure(port, request, clients, seconds, count)
-    return found
+        bodies["text/csv", count], bodies["application/json", count] = csv_body(table), json_body(table)
+    for _ in range(rounds):
+        for case in cases:
+            kind, count, clients = case
+            for name, running in servers.items():
+                request = http_request(bodies[kind, count], kind)
+                results[name][case].append(measure(running, request, clients, seconds, count))
+    return results
 
 
-def _show(results: dict[str, dict[tuple[str, int, int], Measured]]) -> None:
-    print("| server | body | rows | clients | p50 ms | p99 ms | rows/s | times the baseline |")
-    print("|---|---|---|---|---|---|---|---|")
+def _show(results: Results) -> None:
+    print("| server | body | rows | clients | p50 ms | p99 ms | rows/s | CPU ms | times the baseline |")
+    print("|---|---|---:|---:|---:|---:|---:|---:|---:|")
     for name, found in results.items():
-        for (kind, count, clients), measured in found.items():
-            p50, p99 = np.percentile(measured.milliseconds, [50, 99])
-            other = results.get("flask", {}).get((kind, count, clients))
-            times = f"{measured.rows_per_second / other.rows_per_second:.1f}" if other else ""
-            speed = f"{p50:.3f} | {p99:.3f} | {measured.rows_per_second:,.0f}"
-            print(f"| {name} | {kind} | {count} | {clients} | {speed} | {times} |")
+        for case, every in found.items():
+            kind, count, clients = case
+            p50, p99 = (np.median([np.percentile(each.milliseconds, q) for each in every]) for q in (50, 99))
+            speed = np.median([each.rows_per_second for each in every])
+            cpu = np.median([each.cpu for each in every])
+            others = results.get("flask", {}).get(case, [])
+            ratios = [a.rows_per_second / b.rows_per_second for a, b in zip(every, others, strict=False)]
+            times = f"{np.median(ratios):.1f}" if ratios else ""
+            figures = f"{p50:.3f} | {p99:.3f} | {speed:,.0f} | {cpu:.2f} | {times}"
+            print(f"| {name} | {kind} | {count} | {clients} | {figures} |")
     print(json.dumps({"cores": os.cpu_count(), "load": os.getloadavg()}))
 
 

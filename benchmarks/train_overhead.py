@@ -1,11 +1,13 @@
 """How much longer the training program takes than `xgboost.train` alone on the same training rows.
 
-    python benchmarks/train_overhead.py [--rows 777715] [--features 31] [--rounds 300] [--depth 6]
+    python benchmarks/train_overhead.py [--rows 777715] [--features 31] [--rounds 300] [--depth 6] [--repeat 1]
 
-Both run in fresh processes with the same threads. `bare`: a process that loads the program's prepared training rows
-from a .npy file, makes a QuantileDMatrix and boosts; its imports and loading count, too. `program`: the whole of
-`python -m training_image.train`: reading, splitting, preparing, boosting while early stopping watches, calibration,
-metrics, baselines, importances, drift, report. Prints a table and the ratio.
+Both run in fresh processes with the same parameters and threads, in turn, `--repeat` times; medians are shown. Bare:
+loads the program's prepared training rows from a .npy file, makes a QuantileDMatrix and boosts. It is shown as a
+whole process, its imports and loading included, and without them. The program: the whole of `python -m
+training_image.train`: reading, splitting, preparing, boosting while early stopping watches, calibration, metrics,
+baselines, importances, drift, report. `processor`: user and system seconds, which other processes on the machine
+change less than the wall clock, but which threads that wait for each other add to (see --threads 1).
 """
 
 from __future__ import annotations
@@ -13,10 +15,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,16 +31,18 @@ import pyarrow.parquet as pq
 ROOT = Path(__file__).parents[1]
 
 _BARE = """
-import json, sys, time, numpy, xgboost
+import json, resource, sys, time, numpy, xgboost
+def processor():
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 folder, rounds, depth = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 matrix, label = numpy.load(folder + "/matrix.npy"), numpy.load(folder + "/label.npy")
-start = time.perf_counter()
+start, used = time.perf_counter(), processor()
 data = xgboost.QuantileDMatrix(matrix, label)
-made = time.perf_counter()
 parameters = {"objective": "binary:logistic", "tree_method": "hist", "max_depth": depth, "eta": 0.1,
               "min_child_weight": 5.0}
 xgboost.train(parameters, data, rounds)
-print(json.dumps({"matrix": made - start, "train": time.perf_counter() - made}))
+print(json.dumps({"wall": time.perf_counter() - start, "processor": processor() - used}))
 """
 
 
@@ -81,38 +88,66 @@ def write_bare(folder: Path, table: pa.Table) -> int:
     return int(kept.num_rows)
 
 
-def timed(command: list[str], environment: dict[str, str]) -> tuple[float, str]:
-    start = time.perf_counter()
+@dataclass(frozen=True)
+class Seconds:
+    wall: float
+    processor: float
+
+
+def timed(command: list[str], environment: dict[str, str]) -> tuple[Seconds, str]:
+    before, start = _processor(), time.perf_counter()
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, **environment}, check=True, capture_output=True, text=True
     )
-    return time.perf_counter() - start, done.stdout
+    return Seconds(time.perf_counter() - start, _processor() - before), done.stdout
+
+
+def _processor() -> float:
+    """Of the processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=777_715)
     parser.add_argument("--features", type=int, default=31)
     parser.add_argument("--rounds", type=int, default=300)
     parser.add_argument("--depth", type=int, default=6)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--repeat", type=int, default=1)
     given = parser.parse_args()
-    environment = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0))))}
+    environment = {"OMP_NUM_THREADS": str(given.threads)}
+    alone, bare, program = [], [], []
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         table = make_rows(given.rows, given.features)
         write_job(folder / "job", table, given.rounds, given.depth)
         kept = write_bare(folder, table)
         del table
-        bare = [sys.executable, "-c", _BARE, scratch, str(given.rounds), str(given.depth)]
-        bare_seconds, out = timed(bare, environment)
-        inside = json.loads(out)
-        program = [sys.executable, "-m", "training_image.train"]
-        program_seconds, _ = timed(program, {**environment, "SAGEMAKER_BASE_DIR": str(folder / "job")})
-    alone = inside["matrix"] + inside["train"]
-    print(f"{given.rows:,} rows ({kept:,} to learn from), {given.features} features, {given.rounds} rounds")
-    print(f"xgboost.train and its matrix alone   {alone:8.1f} s")
-    print(f"the same as a whole process          {bare_seconds:8.1f} s")
-    print(f"the training program, all of it      {program_seconds:8.1f} s   {program_seconds / alone:.2f} x")
+        for _ in range(given.repeat):
+            command = [sys.executable, "-c", _BARE, scratch, str(given.rounds), str(given.depth)]
+            whole, out = timed(command, environment)
+            bare.append(whole)
+            alone.append(Seconds(**json.loads(out)))
+            command = [sys.executable, "-m", "training_image.train"]
+            program.append(timed(command, {**environment, "SAGEMAKER_BASE_DIR": str(folder / "job")})[0])
+    print(f"{given.rows:,} rows ({kept:,} to learn from), {given.features} features, {given.rounds} rounds of depth "
+          f"{given.depth}, {given.threads} threads; medians of {given.repeat}")  # fmt: skip
+    print("| | wall s | the program takes | processor s | the program takes |")
+    print("|---|---:|---:|---:|---:|")
+    _show("xgboost.train and its matrix", alone, program)
+    _show("the same as a whole process", bare, program)
+    _show("the training program, all of it", program, program)
+    print(json.dumps({"cores": os.cpu_count(), "load": os.getloadavg()}))
+
+
+def _show(name: str, every: list[Seconds], program: list[Seconds]) -> None:
+    wall = statistics.median(each.wall for each in every)
+    processor = statistics.median(each.processor for each in every)
+    longer = statistics.median(b.wall / a.wall for a, b in zip(every, program, strict=True))
+    more = statistics.median(b.processor / a.processor for a, b in zip(every, program, strict=True))
+    print(f"| {name} | {wall:.1f} | {longer:.2f} times | {processor:.1f} | {more:.2f} times |")
 
 
 if __name__ == "__main__":

@@ -20,8 +20,10 @@ import xgboost
 from pydantic import ValidationError
 
 from training_image.artefact import MANIFEST, Calibration, FeatureType, Head, ModelManifest, read_heads, read_manifest
+from training_image.dense_prediction import DensePredictor
+from training_image.number_preparing import Floats, Matrix
 from training_image.parameters import Task
-from training_image.preparing import Floats, Matrix, Preparer
+from training_image.preparing import Preparer
 
 Integers: TypeAlias = npt.NDArray[np.int64]
 
@@ -80,6 +82,8 @@ class Submodel:
         self.objective = objective
         self.head = head
         self.booster = booster
+        self._margin = DensePredictor(booster, "margin")
+        self._value = DensePredictor(booster, "value")
         identity = head.columns == tuple(range(prepared))
         self._columns = None if identity else np.array(head.columns, dtype=np.intp)
         self._threshold = 0.5 if head.threshold is None else head.threshold
@@ -93,10 +97,10 @@ class Submodel:
     def scores(self, matrix: Matrix) -> Scores:
         """Of prepared rows, float32 [n, prepared columns]. Safe to call from several threads."""
         taken = self.take(matrix)
-        raw = self._inplace(taken, "margin")
+        raw = _output(self._margin, taken)
         half_width = self.head.interval.half_width
         if self.task == "regression":
-            predicted = raw if self.objective == "reg:squarederror" else self._inplace(taken, "value")
+            predicted = raw if self.objective == "reg:squarederror" else _output(self._value, taken)
             return Scores(raw, predicted, None, None, predicted - half_width, predicted + half_width)
         if self.task == "multiclass":
             probabilities = softmax(raw)
@@ -106,13 +110,6 @@ class Submodel:
         probability = calibrate(raw, self.head.calibration)
         positive: Integers = (probability >= self._threshold).astype(np.int64)
         return Scores(raw, positive, probability, None, *interval(probability, half_width))
-
-    def _inplace(self, taken: Matrix, kind: str) -> Floats:
-        """The booster's own output as float64. XGBoost wants at least one row."""
-        rows = taken if len(taken) else np.full((1, taken.shape[1]), np.nan, dtype=np.float32)
-        out = self.booster.inplace_predict(rows, predict_type=kind, missing=np.nan, validate_features=False)
-        result: Floats = np.asarray(out, dtype=np.float64)
-        return result if len(taken) else result[:0]
 
     def contributions(self, matrix: Matrix, feature_of: npt.NDArray[np.intp], features: int) -> tuple[Floats, Floats]:
         """TreeSHAP of prepared rows, summed by feature: [n, outputs, features], and the bias [n, outputs]."""
@@ -127,6 +124,13 @@ class Submodel:
         for column, feature in enumerate(columns):
             values[:, :, feature] += shap[:, :, column]
         return values, shap[:, :, -1]
+
+
+def _output(predictor: DensePredictor, taken: Matrix) -> Floats:
+    """XGBoost wants at least one row."""
+    if len(taken):
+        return predictor(taken)
+    return predictor(np.full((1, taken.shape[1]), np.nan, dtype=np.float32))[:0]
 
 
 class Model:

@@ -9,18 +9,17 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from training_image.artefact import Categorical, Feature, FeatureType, Numeric, Tags
+from training_image.number_preparing import Floats as Floats
+from training_image.number_preparing import Matrix as Matrix
+from training_image.number_preparing import NumberPreparer
+from training_image.row_preparing import or_nan, row_preparer
 
-Floats: TypeAlias = npt.NDArray[np.float64]
-Matrix: TypeAlias = npt.NDArray[np.float32]
 Value: TypeAlias = float | str | list[str] | None
 Column: TypeAlias = Floats | pa.Array
-
-LARGEST = float(np.finfo(np.float32).max)
 
 NUMERIC_TYPES: frozenset[FeatureType] = frozenset({"boolean", "int", "bigint", "double", "date", "timestamp"})
 
@@ -105,7 +104,10 @@ def _numbers(kind: FeatureType, values: pa.Array) -> Floats | None:
     elif kind not in ("int", "bigint", "double") or not (pa.types.is_integer(found) or pa.types.is_floating(found)):
         return None
     result: Floats
-    if values.null_count:
+    if pa.types.is_floating(found):
+        # Null becomes NaN.
+        result = values.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
+    elif values.null_count:
         nulls = values.is_null().to_numpy(zero_copy_only=False)
         result = values.fill_null(0).to_numpy(zero_copy_only=False).astype(np.float64)
         result[nulls] = np.nan
@@ -137,18 +139,23 @@ class Preparer:
         positions = {feature.name: position for position, feature in enumerate(self.features)}
         names: list[str] = []
         feature_of: list[int] = []
-        self._parts: list[tuple[int, int, Numeric | Categorical | Tags]] = []
+        numbers: list[tuple[int, int, Numeric]] = []
+        self._others: list[tuple[int, int, Categorical | Tags]] = []
         self._rows: list[tuple[int, Callable[[Any], Sequence[float]]]] = []
         for part in self.preparation:
             position = positions.get(part.feature)
             if position is None:
                 raise ValueError(f"the preparation names {part.feature!r}, which is not among the features")
             _check(part, self.features[position])
-            self._parts.append((position, len(names), part))
-            self._rows.append((position, _row_preparer(part)))
+            if part.kind == "numeric":
+                numbers.append((position, len(names), part))
+            else:
+                self._others.append((position, len(names), part))
+            self._rows.append((position, row_preparer(part)))
             columns = prepared_names(part)
             names += columns
             feature_of += [position] * len(columns)
+        self._numbers = NumberPreparer(numbers)
         self.names = tuple(names)
         self.feature_of = np.array(feature_of, dtype=np.intp)
 
@@ -159,11 +166,10 @@ class Preparer:
     def prepare_columns(self, columns: Sequence[Column], rows: int) -> Matrix:
         """The same of columns as `read_columns` gives them, one a feature."""
         out: Matrix = np.empty((rows, len(self.names)), dtype=np.float32)
-        for position, start, part in self._parts:
+        self._numbers.prepare(columns, out)
+        for position, start, part in self._others:
             column = columns[position]
-            if part.kind == "numeric":
-                _prepare_numeric(part, column, out, start)
-            elif part.kind == "categorical":
+            if part.kind == "categorical":
                 out[:, start : start + len(part.columns)] = _encode(part, column)
             else:
                 _prepare_tags(part, column, out[:, start : start + len(part.values) + 1])
@@ -199,25 +205,11 @@ def _check(part: Numeric | Categorical | Tags, feature: Feature) -> None:
                 )
 
 
-def _prepare_numeric(part: Numeric, values: Floats, out: Matrix, start: int) -> None:
-    missing = np.isnan(values)
-    if part.clip is not None:
-        values = np.clip(values, *part.clip)
-    if part.fill is not None:
-        values = np.where(missing, part.fill, values)
-    if part.offset != 0.0 or part.factor != 1.0:
-        values = (values - part.offset) / part.factor
-    # XGBoost refuses infinity, and float64 beyond float32's range would become that.
-    out[:, start] = np.clip(values, -LARGEST, LARGEST)
-    if part.indicator:
-        out[:, start + 1] = missing
-
-
 def _encode(part: Categorical, texts: pa.Array) -> Matrix:
     """Each distinct text is looked up once, in Python; the rows take theirs by index."""
     encoded = texts if pa.types.is_dictionary(texts.type) else texts.dictionary_encode()
     labels = encoded.dictionary.to_pylist()
-    absent = _or_nan(part.missing)
+    absent = or_nan(part.missing)
     table = np.array(
         [*(absent if label is None else part.table.get(label, part.unknown) for label in labels), absent],
         dtype=np.float32,
@@ -225,10 +217,6 @@ def _encode(part: Categorical, texts: pa.Array) -> Matrix:
     indices = encoded.indices.cast(pa.int64()).fill_null(len(labels)).to_numpy(zero_copy_only=False)
     result: Matrix = table[indices]
     return result
-
-
-def _or_nan(numbers: Sequence[float | None]) -> tuple[float, ...]:
-    return tuple(np.nan if number is None else number for number in numbers)
 
 
 def _prepare_tags(part: Tags, sets: pa.Array, out: Matrix) -> None:
@@ -249,59 +237,3 @@ def _prepare_tags(part: Tags, sets: pa.Array, out: Matrix) -> None:
     column_of = np.array([positions.get(label, -1) for label in labels], dtype=np.int64)[codes]
     known = column_of >= 0
     out[rows[known], column_of[known]] = 1.0
-
-
-def _row_preparer(part: Numeric | Categorical | Tags) -> Callable[[Any], Sequence[float]]:
-    """The part for one value, compiled to a closure: no Arrow, no NumPy."""
-    if part.kind == "numeric":
-        return _numeric_row(part)
-    if part.kind == "categorical":
-        return _categorical_row(part)
-    return _tags_row(part)
-
-
-def _numeric_row(part: Numeric) -> Callable[[float | None], Sequence[float]]:
-    low, high = part.clip if part.clip is not None else (-np.inf, np.inf)
-    offset, factor, indicator = part.offset, part.factor, part.indicator
-
-    def number(value: float) -> float:
-        value = (min(max(value, low), high) - offset) / factor
-        return min(max(value, -LARGEST), LARGEST)
-
-    # `fill` is not clipped.
-    filled = np.nan if part.fill is None else min(max((part.fill - offset) / factor, -LARGEST), LARGEST)
-    absent = (filled, 1.0) if indicator else (filled,)
-
-    def prepare(value: float | None) -> Sequence[float]:
-        if value is None or value != value:
-            return absent
-        return (number(value), 0.0) if indicator else (number(value),)
-
-    return prepare
-
-
-def _categorical_row(part: Categorical) -> Callable[[str | None], Sequence[float]]:
-    table, unknown, absent = part.table, part.unknown, _or_nan(part.missing)
-
-    def prepare(value: str | None) -> Sequence[float]:
-        return absent if value is None else table.get(value, unknown)
-
-    return prepare
-
-
-def _tags_row(part: Tags) -> Callable[[list[str] | None], Sequence[float]]:
-    positions = {value: position for position, value in enumerate(part.values)}
-    width = len(part.values) + 1
-
-    def prepare(value: list[str] | None) -> Sequence[float]:
-        row = [0.0] * width
-        if value:
-            distinct = set(value)
-            row[-1] = float(len(distinct))
-            for label in distinct:
-                position = positions.get(label)
-                if position is not None:
-                    row[position] = 1.0
-        return row
-
-    return prepare

@@ -14,7 +14,7 @@ from training_image.artefact import Feature
 from training_image.learning.targets import Floats
 from training_image.preparing import Column, Matrix, read_columns
 
-SHAP_ROWS = 2_000
+SHAP_ROWS = 500
 DRIFT_ROWS = 100_000
 BINS = 10
 

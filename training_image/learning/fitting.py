@@ -70,7 +70,7 @@ def prepare(task: Task, sample: Table) -> Preparation:
     features = tuple(describe(f, c) for f, c in zip(task.features, columns, strict=True))
     learned = learn_parts(task.features, columns, task.parameters.preprocess, outcome, names)
     training = training_preparer(features, learned, columns, sample.group, task.parameters.preprocess, outcome, names)
-    return Preparation(features, training, training.prepare(sample.table, sample.group), sample)
+    return Preparation(features, training, training.prepare_columns(columns, sample.group), sample)
 
 
 def encoded_outcome(target: Target, rows: Table) -> tuple[Floats, Sequence[str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -136,15 +138,22 @@ def judge_held_out(job: Job, task: Task, data: Data, fit: Fit) -> Result:
     some = spread(sample.rows, TRAIN_METRIC_ROWS)
     learned = fit.plan.take(preparer.prepare(sample.table.take(pa.array(some))))
     known = judge(kind, outputs(fitted.booster, learned, kind), sample.label[some], steps)
-    judged_rows = data.held.where(judging).table
+    judged_rows, judged_matrix = data.held.where(judging).table, matrix[judging]
+    with ThreadPoolExecutor(1) as beside:
+        # XGBoost computes outside of Python's lock; what follows has no other use for the booster.
+        importance = beside.submit(importances_of, fitted, judged_matrix, preparer, task.threads)
+        parts = [(learned, sample.label[some], judged_matrix, judged.outcome)]
+        linear = baselines(kind, parts, classes, job.parameters.seed)
+        shift = drift(fit.prepared.features, sample.table, judged_rows)
+        validation, train = metrics_of(kind, judged, classes), metrics_of(kind, known, classes)
+        # The report's figures need it a moment later.
+        importlib.import_module("training_image.report.figures")
     evidence = Evidence(
-        validation=metrics_of(kind, judged, classes),
-        train=metrics_of(kind, known, classes),
-        baselines=baselines(
-            kind, [(learned, sample.label[some], matrix[judging], judged.outcome)], classes, job.parameters.seed
-        ),
-        importance=importances_of(fitted, matrix[judging], preparer, task.threads),
-        drift=drift(fit.prepared.features, sample.table, judged_rows),
+        validation=validation,
+        train=train,
+        baselines=linear,
+        importance=importance.result(),
+        drift=shift,
         coverage=coverage_of(judged, job.parameters.interval.coverage),
         rows={
             "train": fit.rows,

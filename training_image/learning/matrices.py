@@ -38,9 +38,13 @@ class TrainingPreparer:
             columns = read_columns(self.preparer.features, table)
         except InputError as error:
             raise UserError(f"The data does not fit the manifest: {error}.") from None
+        return self.prepare_columns(columns, groups)
+
+    def prepare_columns(self, columns: Sequence[Column], groups: Hashes) -> Matrix:
+        """The same of columns as `read_columns` gives them."""
         if not self.folds:
-            return self.preparer.prepare_columns(columns, table.num_rows)
-        out: Matrix = np.empty((table.num_rows, len(self.preparer.names)), np.float32)
+            return self.preparer.prepare_columns(columns, len(groups))
+        out: Matrix = np.empty((len(groups), len(self.preparer.names)), np.float32)
         fold = fold_of(groups, len(self.folds))
         for number, preparer in enumerate(self.folds):
             chosen = np.flatnonzero(fold == number)

@@ -15,6 +15,7 @@ from training_image.parameters import SelectFeatures
 from training_image.preparing import Matrix
 
 SAMPLE = 50_000
+GLANCE = 1_000
 Columns = npt.NDArray[np.int64]
 
 
@@ -52,11 +53,15 @@ def _varies(matrix: Matrix, columns: Columns) -> npt.NDArray[np.bool_]:
     """A column of one value with missing ones beside it varies too."""
     found = np.zeros(len(columns), np.bool_)
     for position, column in enumerate(columns):
-        values = matrix[:, column]
-        first = values[:1]
-        different = values != first
-        found[position] = bool((different & ~(np.isnan(values) & np.isnan(first))).any())
+        # The first rows settle it for nearly every column.
+        found[position] = _differs(matrix[:GLANCE, column]) or _differs(matrix[:, column])
     return found
+
+
+def _differs(values: npt.NDArray[np.float32]) -> bool:
+    first = values[:1]
+    different = values != first
+    return bool((different & ~(np.isnan(values) & np.isnan(first))).any())
 
 
 def _sample(matrix: Matrix, outcome: npt.NDArray[np.float32], seed: int) -> tuple[Matrix, npt.NDArray[np.float32]]:

@@ -5,27 +5,31 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from training_image.prediction import Contributions, Model, Scores
+from training_image.number_preparing import Floats
+from training_image.prediction import Contributions, Model, Scores, lists
+from training_image.serving.bytes_of_rows import csv_texts, json_texts, woven
 from training_image.serving.negotiation import Format
 from training_image.serving.selection import Selection
+
+Values: TypeAlias = Floats | Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`columns`: the selected fields, each a list of `count` values, with their Arrow types.
+    """`columns`: the selected fields, each `count` values in an array or a list, with their Arrow types.
 
     `flags`: sentences by row, of the rows that have any. `contributions`: of JSON an object a row, else columns.
     """
 
     count: int
-    columns: Mapping[str, Sequence[Any]]
+    columns: Mapping[str, Values]
     types: Mapping[str, pa.DataType]
     flags: Mapping[int, list[str]] = field(default_factory=dict)
     contributions: Contributions | None = None
@@ -38,7 +42,7 @@ def answer(
     count = len(scores.lower)
     classes = list(model.manifest.classes)
     double = pa.float64()
-    columns: dict[str, Sequence[Any]] = {}
+    columns: dict[str, Values] = {}
     types: dict[str, pa.DataType] = {}
     for name in selection.fields:
         types[name] = pa.list_(double) if name in ("probabilities", "raw_scores") else double
@@ -56,29 +60,28 @@ def answer(
     return Answer(count, columns, types, flags, shap)
 
 
-def _labels(scores: Scores, classes: list[Any]) -> list[Any]:
-    predicted: list[Any] = scores.predicted.tolist()
-    return [classes[index] for index in predicted] if classes else predicted
+def _labels(scores: Scores, classes: list[Any]) -> Values:
+    if not classes:
+        return np.asarray(scores.predicted, dtype=np.float64)
+    return [classes[index] for index in scores.predicted.tolist()]
 
 
-def _numbers(scores: Scores, name: str) -> list[Any]:
+def _numbers(scores: Scores, name: str) -> Floats:
+    """[rows], or [rows, classes]."""
     raw = scores.raw
     if name == "probability":
         assert scores.probability is not None
-        found = scores.probability
-    elif name == "probabilities":
-        found = _both(scores) if scores.probabilities is None else scores.probabilities
-    elif name == "raw_score":
-        found = raw if raw.ndim == 1 else raw[np.arange(len(raw)), scores.predicted.astype(np.intp)]
-    elif name == "raw_scores":
-        found = np.stack([-raw, raw], axis=1) if raw.ndim == 1 else raw
-    else:
-        found = scores.lower if name == "lower" else scores.upper
-    values: list[Any] = found.tolist()
-    return values
+        return scores.probability
+    if name == "probabilities":
+        return _both(scores) if scores.probabilities is None else scores.probabilities
+    if name == "raw_score":
+        return raw if raw.ndim == 1 else raw[np.arange(len(raw)), scores.predicted.astype(np.intp)]
+    if name == "raw_scores":
+        return np.stack([-raw, raw], axis=1) if raw.ndim == 1 else raw
+    return scores.lower if name == "lower" else scores.upper
 
 
-def _both(scores: Scores) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _both(scores: Scores) -> Floats:
     assert scores.probability is not None
     return np.stack([1.0 - scores.probability, scores.probability], axis=1)
 
@@ -86,24 +89,26 @@ def _both(scores: Scores) -> np.ndarray[Any, np.dtype[np.float64]]:
 def write(answered: Answer, kind: Format) -> bytes:
     """The body of an answer."""
     if kind == "json":
-        return orjson.dumps({"predictions": rows(answered)})
+        return b'{"predictions":[' + _objects(answered, b"},")[:-1] + b"]}"
     if kind == "jsonlines":
-        return b"".join(orjson.dumps(row) + b"\n" for row in rows(answered))
+        return _objects(answered, b"}\n")
     if kind == "csv":
-        return _csv(answered)
+        columns = [csv_texts(*column) for column in _flat(answered).values()]
+        return woven([b"", *[b","] * (len(columns) - 1)], columns, [b"\n"] * answered.count)
     return table_bytes(_table(answered), kind)
 
 
-def rows(answered: Answer) -> list[dict[str, Any]]:
-    """An object a row; `flags` only where there are any, `contributions` and `bias` where asked for."""
-    names = list(answered.columns)
-    found = [dict(zip(names, values, strict=True)) for values in zip(*answered.columns.values(), strict=True)]
-    for row, flags in answered.flags.items():
-        found[row]["flags"] = flags
+def _objects(answered: Answer, end: bytes) -> bytes:
+    """An object a row, each ending in `end`; `flags` where there are any, `contributions` and `bias` if asked for."""
+    heads = [orjson.dumps(name) + b":" for name in answered.columns]
+    texts = [json_texts(values, answered.types[name]) for name, values in answered.columns.items()]
+    tails = [end] * answered.count
     if answered.contributions is not None:
-        for own, explained in zip(found, explanations(answered.contributions), strict=True):
-            own.update(explained)
-    return found
+        tails = [b"," + orjson.dumps(own)[1:-1] + end for own in explanations(answered.contributions)]
+    if "flags" not in answered.columns:
+        for row, flags in answered.flags.items():
+            tails[row] = b',"flags":' + orjson.dumps(flags) + tails[row]
+    return woven([b"{" + heads[0], *(b"," + head for head in heads[1:])], texts, tails)
 
 
 def explanations(shap: Contributions) -> list[dict[str, Any]]:
@@ -123,7 +128,7 @@ def explanations(shap: Contributions) -> list[dict[str, Any]]:
     return found
 
 
-def _flat(answered: Answer) -> dict[str, tuple[Sequence[Any], pa.DataType]]:
+def _flat(answered: Answer) -> dict[str, tuple[Values, pa.DataType]]:
     """The columns with those of the contributions: `contributions` in the features' order (by output), `bias`."""
     columns = {name: (values, answered.types[name]) for name, values in answered.columns.items()}
     shap = answered.contributions
@@ -138,28 +143,12 @@ def _flat(answered: Answer) -> dict[str, tuple[Sequence[Any], pa.DataType]]:
     return columns
 
 
-def _csv(answered: Answer) -> bytes:
-    texts = [_cells(values, kind) for values, kind in _flat(answered).values()]
-    return "".join(",".join(row) + "\n" for row in zip(*texts, strict=True)).encode()
-
-
-def _cells(values: Sequence[Any], kind: pa.DataType) -> list[str]:
-    """Numbers and booleans as in JSON, shortest, so that they read back equal; texts and lists by `_cell`."""
-    if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind):
-        return orjson.dumps(values)[1:-1].decode().split(",") if values else []
-    return [_cell(value) for value in values]
-
-
-def _cell(value: Any) -> str:
-    """A text, or a list as JSON; quotes where RFC 4180 wants them."""
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
-    if any(mark in text for mark in ',"\n\r'):
-        return '"' + text.replace('"', '""') + '"'
-    return text
-
-
 def _table(answered: Answer) -> pa.Table:
-    return pa.table({name: pa.array(values, kind) for name, (values, kind) in _flat(answered).items()})
+    return pa.table({name: _array(values, kind) for name, (values, kind) in _flat(answered).items()})
+
+
+def _array(values: Values, kind: pa.DataType) -> pa.Array:
+    return lists(values) if isinstance(values, np.ndarray) and values.ndim == 2 else pa.array(values, kind)
 
 
 def table_bytes(table: pa.Table, kind: Format) -> bytes:

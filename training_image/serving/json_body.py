@@ -55,7 +55,7 @@ class JsonReader:
                 rows.append(orjson.loads(line))
             except orjson.JSONDecodeError as error:
                 raise bad(f"line {number} is no JSON: {error}") from None
-        return self._rows([self._feature_row(row) for row in rows])
+        return self._rows(rows)
 
     def _unwrap(self, document: Any) -> list[Any]:
         if isinstance(document, dict):
@@ -63,12 +63,12 @@ class JsonReader:
                 instances = document["instances"]
                 if not isinstance(instances, list):
                     raise bad(f'"instances" is {shown(instances)}; expected a list of rows')
-                return [self._feature_row(row) for row in instances]
-            return [self._feature_row(document)]
+                return instances
+            return [document]
         if isinstance(document, list):
             if document and not isinstance(document[0], (dict, list)):
                 return [document]
-            return [self._feature_row(row) for row in document]
+            return document
         raise bad(f"the body is {shown(document)}; expected a row or a list of rows")
 
     def _feature_row(self, row: Any) -> Any:
@@ -77,11 +77,27 @@ class JsonReader:
         return row
 
     def _rows(self, rows: list[Any]) -> Rows:
-        values = [self._row(number, row) for number, row in enumerate(rows, start=1)]
+        values = self._alike(rows)
+        if values is None:
+            values = [self._row(number, self._feature_row(row)) for number, row in enumerate(rows, start=1)]
         if len(values) == 1:
             return one_row(self._fields, self._converters, values[0])
         columns = list(zip(*values, strict=True)) if values else [()] * len(self._fields)
         return Rows(len(values), columns=[_column(f, c) for f, c in zip(self._fields, columns, strict=True)])
+
+    def _alike(self, rows: list[Any]) -> list[Sequence[Any]] | None:
+        """The rows' values if all rows are right and of one kind; None: each has to be looked at."""
+        width = len(self._names)
+        kinds = set(map(type, rows))
+        # An object of one key may wrap a row.
+        if len(kinds) != 1 or width == 1 or not kinds <= {dict, list} or set(map(len, rows)) != {width}:
+            return None
+        if list in kinds:
+            return rows
+        try:
+            return list(map(self._values, rows))
+        except KeyError:
+            return None
 
     def _row(self, number: int, row: Any) -> Sequence[Any]:
         if type(row) is dict:

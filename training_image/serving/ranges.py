@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from training_image.artefact import Feature, FeatureType
+from training_image.number_preparing import blocks
 from training_image.preparing import Column, Value
 from training_image.serving.errors import shown
 
@@ -22,9 +23,18 @@ class Ranges:
     """Checks values against the training rows' ranges and labels."""
 
     def __init__(self, features: Sequence[Feature]) -> None:
-        self._features = tuple(features)
         found = [(position, _flag(feature)) for position, feature in enumerate(features)]
         self._flags = [(position, flag) for position, flag in found if flag is not None]
+        self._numbers = [
+            position for position, _ in self._flags if features[position].type not in ("string", "array<string>")
+        ]
+        bounds = [_bounds(features[position]) for position in self._numbers]
+        self._low, self._high = (np.array([pair[side] for pair in bounds])[:, None] for side in (0, 1))
+        self._labels = {
+            position: pa.array(features[position].labels or (), pa.string())
+            for position, _ in self._flags
+            if position not in self._numbers
+        }
 
     def of_row(self, values: Sequence[Value]) -> list[str]:
         """Flags of one row: a sentence a feature that is out of range."""
@@ -40,14 +50,31 @@ class Ranges:
     def of_columns(self, columns: Sequence[Column]) -> dict[int, list[str]]:
         """Flags by row, of the rows that have any."""
         found: dict[int, list[str]] = {}
+        outside = self._outside(columns)
         for position, flag in self._flags:
             column = columns[position]
-            for row in _suspects(self._features[position], column):
+            rows = _unknown(column, self._labels[position]) if position in self._labels else outside.get(position, ())
+            for row in rows:
                 value = float(column[row]) if isinstance(column, np.ndarray) else column[row].as_py()
                 text = None if value is None else flag(value)
                 if text is not None:
                     found.setdefault(int(row), []).append(text)
         return found
+
+    def _outside(self, columns: Sequence[Column]) -> dict[int, npt.NDArray[np.int64]]:
+        """Rows by feature whose numbers are out of range; NaN is not. All numeric features are looked at together."""
+        found: dict[int, list[npt.NDArray[np.int64]]] = {}
+        for rows in blocks(len(columns[self._numbers[0]]) if self._numbers else 0):
+            values = np.stack([columns[position][rows] for position in self._numbers])
+            outside = (values < self._low) | (values > self._high)
+            for number in np.flatnonzero(outside.any(axis=1)):
+                found.setdefault(self._numbers[number], []).append(np.flatnonzero(outside[number]) + rows.start)
+        return {position: np.concatenate(parts) for position, parts in found.items()}
+
+
+def _bounds(feature: Feature) -> tuple[float, float]:
+    low = -np.inf if feature.minimum is None else feature.minimum
+    return low, np.inf if feature.maximum is None else feature.maximum
 
 
 def _flag(feature: Feature) -> Flag | None:
@@ -58,8 +85,7 @@ def _flag(feature: Feature) -> Flag | None:
             return None
         labels = frozenset(feature.labels)
         return _label_flag(name, labels) if kind == "string" else _labels_flag(name, labels)
-    low = -np.inf if feature.minimum is None else feature.minimum
-    high = np.inf if feature.maximum is None else feature.maximum
+    low, high = _bounds(feature)
     if low == -np.inf and high == np.inf:
         return None
 
@@ -87,20 +113,14 @@ def _labels_flag(name: str, labels: frozenset[str]) -> Flag:
     return flag
 
 
-def _suspects(feature: Feature, column: Column) -> npt.NDArray[np.int64]:
-    """Rows worth a look, found without Python's looking at each."""
-    if isinstance(column, np.ndarray):
-        outside = np.zeros(len(column), dtype=bool)
-        if feature.minimum is not None:
-            outside |= column < feature.minimum
-        if feature.maximum is not None:
-            outside |= column > feature.maximum
-        return np.flatnonzero(outside)
-    labels = pa.array(feature.labels or (), pa.string())
-    if feature.type == "string":
+def _unknown(column: pa.Array, labels: pa.Array) -> npt.NDArray[np.int64]:
+    """Rows whose text, or one of whose texts, is not among the labels: found without Python's looking at each."""
+    if not pa.types.is_list(column.type):
         encoded = pa.types.is_dictionary(column.type)
         known = pc.is_in(column.dictionary if encoded else column, value_set=labels)
         if encoded:
+            if known.true_count == len(known):
+                return np.empty(0, np.int64)
             known = known.take(column.indices).fill_null(True)
         return np.flatnonzero(~known.to_numpy(zero_copy_only=False))
     values = column.flatten()

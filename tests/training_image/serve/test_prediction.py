@@ -14,6 +14,7 @@ import xgboost
 
 from tests.training_image.serve.artefacts import SKILLS, make_model, rows
 from training_image.artefact import Calibration
+from training_image.dense_prediction import DensePredictor
 from training_image.prediction import ArtefactError, Model, calibrate, softmax
 
 DOUBLE = pa.float64()
@@ -28,6 +29,21 @@ def test_a_row_alone_is_predicted_as_among_others(bases: Path, task: str) -> Non
     assert pa.concat_tables([model.predict(table.slice(row, 1)) for row in range(150)]).equals(whole)
     assert model.predict(table.slice(0, 0)).schema == whole.schema
     assert Model.load(bases / task / "model", threads=1).predict(table).equals(whole)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize("kind", ["margin", "value"])
+@pytest.mark.parametrize("count", [1, 3, 150])
+def test_the_boosters_output_is_that_of_inplace_predict(bases: Path, task: str, kind: Any, count: int) -> None:
+    model = Model.load(bases / task / "model", threads=1)
+    booster = model.submodels[0].booster
+    matrix = model.preparer.prepare(rows(count, seed=7))
+    found = DensePredictor(booster, kind)(matrix)
+    expected = booster.inplace_predict(matrix, predict_type=kind, missing=np.nan)
+    assert found.dtype == np.float64 and found.shape == expected.shape
+    np.testing.assert_array_equal(found, expected)
+    with pytest.raises(xgboost.core.XGBoostError, match="columns"):
+        DensePredictor(booster, kind)(matrix[:, :3].copy())
 
 
 def test_output_columns(bases: Path) -> None:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tests.training_image.serve.artefacts import ARROW, FEATURES, PREPARATION, TOWNS
 from tests.training_image.serve.bodies import plain
 from training_image.artefact import Categorical, Feature, FeatureType, Numeric, Preparation, Tags
-from training_image.preparing import LARGEST, InputError, Preparer
+from training_image.preparing import InputError, Preparer
+from training_image.row_preparing import LARGEST
 from training_image.serving.fields import JSON
 
 TIMES = st.datetimes(datetime.datetime(1900, 1, 1), datetime.datetime(2200, 1, 1), timezones=st.just(datetime.UTC))
