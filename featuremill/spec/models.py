@@ -259,10 +259,15 @@ class Endpoint(Model):
 
 
 class Drift(Model):
-    psi: float = Field(0.2, gt=0)
+    """When a column of a day's snapshot, or the predictions, count as shifted against the reference."""
+
+    psi: float = Field(0.2, gt=0, description="population stability index from which a column counts as shifted")
+    train: bool = Field(True, description="whether shifted columns make a model due")
 
 
 class Monitor(Model):
+    """What is measured once a day is published. `monitor: {}` measures drift with the defaults."""
+
     drift: Drift = Drift()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -38,11 +38,12 @@ RawFiles = Callable[[str, str], tuple[Sequence[RawFile], Sequence[str]]]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a step did, for people: rows written, a short remark, and warnings."""
+    """What a step did, for people: rows written, a short remark, and warnings. `facts` are for programs, as JSON."""
 
     rows: int | None = None
     remark: str = ""
     warnings: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 StepStatus = Literal["done", "up to date"]

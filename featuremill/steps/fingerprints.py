@@ -34,6 +34,9 @@ ACCEPT_CODE = 1
 SCORING_CODE = 1
 """Raise it when the same snapshot and the same model would give other predictions."""
 
+MONITOR_CODE = 1
+"""Raise it when the same tables could be found to differ otherwise."""
+
 _PARSING = (
     "header",
     "delimiter",
@@ -126,6 +129,12 @@ def deploy_definition(pipeline: Pipeline) -> dict[str, Any]:
 def score_definition(pipeline: Pipeline) -> dict[str, Any]:
     """What decides predictions, given the snapshot and the model."""
     return {"step": "score", "code": SCORING_CODE, "entity": pipeline.entity.key}
+
+
+def monitor_definition(pipeline: Pipeline) -> dict[str, Any]:
+    """What decides the drift of given tables. Whether drift trains does not."""
+    assert pipeline.monitor is not None
+    return {"step": "monitor", "code": MONITOR_CODE, "psi": pipeline.monitor.drift.psi}
 
 
 def sources_read(pipeline: Pipeline) -> list[str]:

@@ -10,6 +10,7 @@ accept@<ds>             the model held against its thresholds and the live model
 deploy@<ds>             the endpoint runs the model
 score@<ds>              a prediction for every row of the snapshot, by the accepted model
 publish@<ds>            the Hive partitions point at all that
+monitor@<ds>            how far the day is from the one that the model learned from; published by itself
 """
 
 from __future__ import annotations
@@ -29,14 +30,17 @@ from featuremill.steps.fingerprints import (
     deploy_definition,
     fingerprint,
     ingest_definition,
+    monitor_definition,
     score_definition,
     sources_read,
     table_definition,
     train_definition,
 )
-from featuremill.warehouse.tables import PREDICTIONS
+from featuremill.warehouse.tables import DRIFT, PREDICTIONS, SNAPSHOT
 
-StepKind = Literal["land", "ingest", "check", "snapshot", "training", "train", "accept", "deploy", "score", "publish"]
+StepKind = Literal[
+    "land", "ingest", "check", "snapshot", "training", "train", "accept", "deploy", "score", "publish", "monitor"
+]
 STAGES: tuple[str, ...] = (
     "land",
     "ingest",
@@ -47,6 +51,7 @@ STAGES: tuple[str, ...] = (
     "deploy",
     "score",
     "publish",
+    "monitor",
 )
 """What `--until` takes, in order. Checks are part of ingest."""
 
@@ -70,6 +75,13 @@ class LiveModel(_Data):
     fingerprint: str
 
 
+class Comparison(_Data):
+    """A partition of the day and what it is compared with; None where there is nothing."""
+
+    current: TablePartition
+    reference: TablePartition | None = None
+
+
 class Step(_Data):
     """One step. `inputs` names what the fingerprint rests on; `after` the steps that have to be done before."""
 
@@ -83,7 +95,9 @@ class Step(_Data):
     definition: dict[str, Any] = {}
     fingerprint: str | None = None
     model: LiveModel | None = None
-    """The model that the step makes, judges, deploys or predicts with."""
+    """The model that the step makes, judges, deploys or predicts with, or that is live where a day is monitored."""
+    compared: tuple[Comparison, ...] = ()
+    """What a monitor step compares."""
 
     @property
     def stage(self) -> str:
@@ -129,6 +143,7 @@ class ModelUse:
 
     `due`: why a model is trained, None if none is. `live`: the model to score with if none is. `hosts`: how many
     instances train. `deploys`: whether a model that is trained goes live. `scores`: whether the run predicts.
+    `keeps_training`: the training table is made even if no model is.
     """
 
     due: str | None = None
@@ -136,30 +151,70 @@ class ModelUse:
     hosts: int = 1
     deploys: bool = True
     scores: bool = True
+    keeps_training: bool = False
 
 
-def build_graph(pipeline: Pipeline, ds: str, landings: Landings, model: ModelUse | None = None) -> Graph:
+@dataclass(frozen=True)
+class Reference:
+    """What a day is compared with where no model is trained for it: a snapshot, and the model's predictions of it."""
+
+    features: TablePartition
+    predictions: TablePartition | None = None
+
+
+class LandingSteps:
+    """The steps of landings, for the graphs of several days: each day's graph has those of all landings before it."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._made: dict[tuple[str, str], tuple[Landing, list[Step]]] = {}
+
+    def make(self, source: str, day: str, landing: Landing, ds: str) -> list[Step]:
+        """The ingest of a landing and, where the source has expectations, its check, in a graph for `ds`."""
+        made = self._made.get((source, day))
+        if made is None or made[0] != landing:
+            steps = [_ingest(self._pipeline, source, day, landing, ds)]
+            if self._pipeline.sources[source].expect:
+                steps.append(_check(self._pipeline, steps[0]))
+            self._made[source, day] = landing, steps
+            return steps
+        ingest, *checks = made[1]
+        return [ingest.model_copy(update={"after": (_land_id(source, ds),)}), *checks]
+
+
+def build_graph(
+    pipeline: Pipeline,
+    ds: str,
+    landings: Landings,
+    model: ModelUse | None = None,
+    reference: Reference | None = None,
+    of_landings: LandingSteps | None = None,
+) -> Graph:
     """The steps of a run for `ds`, given the landings there are. Later landings than `ds` are not looked at.
 
     Without `model` there is nothing of models in it, and the training table is made for people to look at.
+    `of_landings`: where graphs are made for several days.
     """
+    of_landings = of_landings or LandingSteps(pipeline)
     steps: list[Step] = []
     ingested: dict[str, dict[str, Step]] = {}
     for source in pipeline.sources:
-        steps.append(Step(id=f"land:{source}@{ds}", kind="land", ds=ds, source=source))
+        steps.append(Step(id=_land_id(source, ds), kind="land", ds=ds, source=source))
         for day, landing in sorted(landings.get(source, {}).items()):
             if day <= ds:
-                ingest = _ingest(pipeline, source, day, landing, ds)
+                ingest, *checks = of_landings.make(source, day, landing, ds)
                 ingested.setdefault(source, {})[day] = ingest
-                steps.append(ingest)
-                if pipeline.sources[source].expect:
-                    steps.append(_check(pipeline, ingest))
+                steps += [ingest, *checks]
     before = tuple(step.id for step in steps)
-    made = [table for table in tables_of(pipeline) if table != "training" or model is None or model.due is not None]
+    learned_from = model is None or model.due is not None or model.keeps_training
+    made = [table for table in tables_of(pipeline) if table != "training" or learned_from]
     tables = [_table(pipeline, table, ds, ingested, before) for table in made]
     models = _model_steps(pipeline, ds, {table.kind: table for table in tables}, model) if model is not None else []
     publish = Step(id=f"publish@{ds}", kind="publish", ds=ds, after=(*before, *(s.id for s in (*tables, *models))))
-    return Graph(pipeline=pipeline.pipeline, ds=ds, steps=(*steps, *tables, *models, publish))
+    last = [publish]
+    if pipeline.monitor is not None:
+        last.append(_monitor(pipeline, ds, [*tables, *models], model, reference))
+    return Graph(pipeline=pipeline.pipeline, ds=ds, steps=(*steps, *tables, *models, *last))
 
 
 def _model_steps(pipeline: Pipeline, ds: str, tables: Mapping[StepKind, Step], model: ModelUse) -> list[Step]:
@@ -181,6 +236,38 @@ def _model_steps(pipeline: Pipeline, ds: str, tables: Mapping[StepKind, Step], m
     return steps
 
 
+def _monitor(
+    pipeline: Pipeline, ds: str, before: list[Step], model: ModelUse | None, reference: Reference | None
+) -> Step:
+    """A model that is trained for the day learned from this very day, so the day is its own reference."""
+    by_table = {step.outputs[0].table: step for step in before if step.outputs}
+    made = {table: by_table[table].outputs[0] for table in (SNAPSHOT, PREDICTIONS) if table in by_table}
+    features, predictions = (reference.features, reference.predictions) if reference is not None else (None, None)
+    if model is not None and model.due is not None:
+        features, predictions = made[SNAPSHOT], made.get(PREDICTIONS)
+    compared = [Comparison(current=made[SNAPSHOT], reference=features)]
+    if PREDICTIONS in made:
+        compared.append(Comparison(current=made[PREDICTIONS], reference=predictions))
+    inputs = {f"{pair.current.table}@{ds}": pair.current.fingerprint for pair in compared}
+    for old in (pair.reference for pair in compared):
+        if old is not None:
+            inputs[f"reference {old.table}@{old.ds}"] = old.fingerprint
+    definition = monitor_definition(pipeline)
+    result = fingerprint(definition, inputs)
+    return Step(
+        id=f"monitor@{ds}",
+        kind="monitor",
+        ds=ds,
+        after=(f"publish@{ds}",),
+        inputs=inputs,
+        outputs=(TablePartition(table=DRIFT, ds=ds, fingerprint=result),),
+        definition=definition,
+        fingerprint=result,
+        model=by_table[PREDICTIONS].model if PREDICTIONS in by_table else None,
+        compared=tuple(compared),
+    )
+
+
 def _derived(kind: StepKind, ds: str, definition: dict[str, Any], *before: Step, model: str | None = None) -> Step:
     """A step that rests on other steps, and on a model's fingerprint."""
     inputs = {step.id: str(step.fingerprint) for step in before} | ({"model": model} if model is not None else {})
@@ -195,6 +282,10 @@ def _derived(kind: StepKind, ds: str, definition: dict[str, Any], *before: Step,
     )
 
 
+def _land_id(source: str, ds: str) -> str:
+    return f"land:{source}@{ds}"
+
+
 def _ingest(pipeline: Pipeline, source: str, day: str, landing: Landing, ds: str) -> Step:
     definition = ingest_definition(pipeline, source)
     inputs = {f"{source}/{name}": digest for name, digest in landing.files.items()}
@@ -204,7 +295,7 @@ def _ingest(pipeline: Pipeline, source: str, day: str, landing: Landing, ds: str
         kind="ingest",
         ds=day,
         source=source,
-        after=(f"land:{source}@{ds}",),
+        after=(_land_id(source, ds),),
         inputs=inputs,
         outputs=tuple(TablePartition(table=t, ds=day, fingerprint=result) for t in (source, f"{source}_quarantine")),
         definition=definition,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from featuremill.monitoring.alarms import drift_reason
 from featuremill.sagemaker.records import HistoryEntry, ModelVersion
 from featuremill.sagemaker.schedules import due
 from featuremill.spec.models import Pipeline, Training
@@ -18,14 +19,15 @@ def model_use(
     out of service is not put back, and a day before the live model's day does not replace it.
     """
     history = models.registry.history()
+    live = models.live()
     found = due(
         (pipeline.training or Training()).schedule,
         ds,
         [entry.model.ds for entry in history],
         has_model=any(entry.verdict is not None and entry.verdict.passed for entry in history),
+        drift=_drift(pipeline, ds, models, live, history) if not by_hand else None,
         by_hand=by_hand,
     )
-    live = models.live()
     is_due = found.is_due and (by_hand or not _was_replaced(ds, live, history))
     scorer = model_of_day(ds, live, history)
     return ModelUse(
@@ -34,6 +36,16 @@ def model_use(
         hosts=models.hosts.count,
         deploys=by_hand or live is None or live.ds <= ds,
     )
+
+
+def _drift(
+    pipeline: Pipeline, ds: str, models: SageMakerModels, live: ModelVersion | None, history: list[HistoryEntry]
+) -> str | None:
+    """Why the drift of earlier days makes a model due, in words."""
+    if pipeline.monitor is None or not pipeline.monitor.drift.train or live is None:
+        return None
+    trained = [entry.model.ds for entry in history]
+    return drift_reason(models.warehouse, pipeline.pipeline, ds, (live.ds, live.fingerprint), trained)
 
 
 def _was_replaced(ds: str, live: ModelVersion | None, history: list[HistoryEntry]) -> bool:

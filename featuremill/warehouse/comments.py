@@ -79,6 +79,26 @@ MODEL_TABLE_COMMENTS = {
         "reason": "why, in words",
         "who": "the user who ran the command",
     },
+    "drift": {
+        "feature": "the column that was compared",
+        "of_table": "its table: snapshot or predictions",
+        "kind": "how it was compared: numeric, date, timestamp, categorical or set",
+        "psi": "population stability index against the reference; null where the two cannot be compared",
+        "psi_limit": "the pipeline file's limit",
+        "p_value": "the chance of such a difference between two samples of one distribution",
+        "shifted": "whether psi is at or beyond the limit and p_value below 0.001",
+        "missing_share": "share of the rows without a value",
+        "missing_share_reference": "the same in the reference",
+        "row_count": "rows of the day",
+        "row_count_reference": "rows of the reference",
+        "reference_table": "what the day was compared with: a table",
+        "reference_ds": "and its day",
+        "model_version": "the model that was live",
+        "remark": "why psi is null",
+        "bins": "what was counted: ranges of numbers, texts, members of sets",
+        "shares": "share of each bin on the day",
+        "shares_reference": "the same in the reference",
+    },
 }
 """Table -> column -> what it means, of the tables about models."""
 

@@ -6,6 +6,7 @@
 - `training`: the training set as of ds, made when a model is due
 - `predictions`: one row an entity, by the model that was live
 - `model_metrics`, `model_events`: what models showed, and what became of them
+- `drift`: one row a column, how far the day is from a reference
 - views, in `featuremill.warehouse.views`: `<source>_current`, the newest row a key, and `latest`, the newest snapshot
 """
 
@@ -26,6 +27,7 @@ TRAINING = "training"
 PREDICTIONS = "predictions"
 MODEL_METRICS = "model_metrics"
 MODEL_EVENTS = "model_events"
+DRIFT = "drift"
 LATEST = "latest"
 
 
@@ -81,4 +83,5 @@ def _table_comment(pipeline: Pipeline, table: str) -> str | None:
         PREDICTIONS: f"what the model says of every {pipeline.entity.key} as of the end of each ds",
         MODEL_METRICS: "what each model showed on the rows that judged it, and its baselines",
         MODEL_EVENTS: "what became of each model, when, why and by whom",
+        DRIFT: "how far the features and predictions of each ds are from those of a reference",
     }.get(table)

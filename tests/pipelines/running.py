@@ -50,7 +50,7 @@ def run(pipeline: Pipeline, file: Path, ds: str, folder: Path) -> Outcome:
             source=source,
             ds=ds,
             required=tuple(sorted(required)),
-            files=(_raw_file(pipeline, file),),
+            files=(raw_file(pipeline, file),),
             typed_dir=str(typed),
             quarantine_dir=str(_folder(folder, "quarantine")),
         )
@@ -77,7 +77,7 @@ def run(pipeline: Pipeline, file: Path, ds: str, folder: Path) -> Outcome:
     return Outcome(ingested, quality, tables["snapshot"], tables["training"])
 
 
-def _raw_file(pipeline: Pipeline, file: Path) -> RawFile:
+def raw_file(pipeline: Pipeline, file: Path) -> RawFile:
     (source,) = pipeline.sources.values()
     with file.open(newline="", encoding=source.connector.encoding) as stream:
         titles = next(csv.reader(stream, delimiter=source.connector.delimiter))

@@ -51,7 +51,7 @@ class Page:
         tried = [examples(one) for one in served]
         pipelines = []
         for one, some_ids in zip(served, tried, strict=True):
-            facts = await service.run(self._facts.of, one.manifest.pipeline, one.manifest.model_version)
+            facts = await service.run(self._facts.of, one.manifest)
             pipelines.append(summary(one, facts, some_ids))
         document = {"now": now(), "offers": offers(service), "pipelines": pipelines}
         return Answer.json(document, headers=(("cache-control", "no-store"),))

@@ -1,4 +1,4 @@
-"""What a model's artefact says of it: how good it is, what it looks at, how far its features moved."""
+"""What a model's artefact says of it: how good it is, what it looks at, how its held-out rows differ."""
 
 from __future__ import annotations
 

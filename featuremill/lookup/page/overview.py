@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from featuremill.errors import FeaturemillError
+from featuremill.lookup.page.drift import drift_document, measured_drift
 from featuremill.lookup.page.model import DRIFT_LIMIT, drift_summary, model_facts
 from featuremill.lookup.page.quality import quality
 from featuremill.lookup.records import iso_time
+from featuremill.lookup.store.manifest import StoreManifest
+from featuremill.monitoring.summary import DriftSummary
 from featuremill.spec.models import Pipeline
 from featuremill.spec.project import PIPELINES, Project, load_project
 
@@ -41,10 +44,11 @@ class Facts:
     pipeline: Pipeline | None
     quality: dict[str, Any] | None
     model: dict[str, Any] | None
+    drift: DriftSummary | None
 
 
 class FactsOfProject:
-    """Reads pipeline files, outcomes and artefacts of a project; keeps what it read for two seconds.
+    """Reads pipeline files, outcomes, artefacts and measured drift of a project; keeps what it read for two seconds.
 
     Used from any thread. Without a project, or with one that does not load, all facts are None.
     """
@@ -53,22 +57,27 @@ class FactsOfProject:
         self._directory, self._environment = project, environment
         self._stamp: object = None
         self._project: Project | None = None
-        self._kept: dict[tuple[str, str | None], tuple[float, Facts]] = {}
+        self._kept: dict[tuple[str, str], tuple[float, Facts]] = {}
 
-    def of(self, name: str, version: str | None) -> Facts:
-        """The facts of a pipeline whose predictions are of this model version."""
-        now = time.monotonic()
-        kept = self._kept.get((name, version))
+    def of(self, served: StoreManifest) -> Facts:
+        """The facts of what is served."""
+        now, name = time.monotonic(), served.pipeline
+        kept = self._kept.get((name, served.publication))
         if kept is not None and now - kept[0] < _KEEP_SECONDS:
             return kept[1]
         project = self._load()
         if project is None:
-            return Facts(None, None, None)
+            return Facts(None, None, None, None)
         state = Path(project.environment.state)
-        facts = Facts(project.pipelines.get(name), quality(state, name), model_facts(state, version))
+        facts = Facts(
+            project.pipelines.get(name),
+            quality(state, name),
+            model_facts(state, served.model_version),
+            measured_drift(project.environment.warehouse, served),
+        )
         if len(self._kept) > 1_000:
             self._kept = {}
-        self._kept[name, version] = (now, facts)
+        self._kept[name, served.publication] = (now, facts)
         return facts
 
     def _load(self) -> Project | None:
@@ -120,7 +129,8 @@ def summary(served: Served, facts: Facts, some_ids: list[Any]) -> dict[str, Any]
     manifest, spec, model = served.manifest, facts.pipeline, facts.model or {}
     freshness = served.format.freshness(time.time())
     limit = spec.monitor.drift.psi if spec is not None and spec.monitor is not None else DRIFT_LIMIT
-    importance, moved = model.get("importance", {}), model.get("drift", {})
+    # Without a measured day, how far the rows that judged the model are from those that it learned from.
+    importance, moved = model.get("importance", {}), facts.drift.psi if facts.drift else model.get("drift", {})
     return served.format.header() | {
         "freshness_seconds": freshness,
         "published_at": iso_time(manifest.published_at),
@@ -140,7 +150,7 @@ def summary(served: Served, facts: Facts, some_ids: list[Any]) -> dict[str, Any]
         "prediction": [column.model_dump() for column in manifest.prediction],
         "examples": some_ids,
         "quality": facts.quality,
-        "drift": drift_summary(moved, limit),
+        "drift": drift_document(facts.drift) if facts.drift else drift_summary(moved, limit),
         "model": {name: value for name, value in model.items() if name not in ("importance", "drift")} or None,
     }
 

@@ -9,10 +9,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from featuremill.lookup.publication import publish
+from featuremill.monitoring.summary import DriftSummary
 from featuremill.spec.loading import read_pipeline_file
 from featuremill.spec.models import Pipeline
 from featuremill.warehouse.storage import Warehouse
-from tests.lookup.building import commit, pipeline_of, predictions_of, with_as_of
+from tests.lookup.building import DAY, commit, pipeline_of, predictions_of, with_as_of
+from tests.monitoring.tables import keep_drift
 
 DAYS = [f"2024-01-{day}" for day in range(26, 32)]
 VERSION = "credit_risk-2024-01-31-0a1b2c3d"
@@ -141,7 +143,25 @@ def _publish_one(
     predictions = None
     if scores is not None:
         predictions = commit(warehouse, name, "predictions", [with_as_of(pa.table(scores))])
+    if name == "houses":
+        _measure_drift(warehouse, snapshot.fingerprint)
     publish(warehouse, pipeline, snapshot, predictions, root)
+
+
+def _measure_drift(warehouse: Warehouse, snapshot: str) -> None:
+    """What was measured of the tables that are served, and later of others."""
+    of_served = {f"{table}@{DAY}": snapshot for table in ("snapshot", "predictions")}
+    found = DriftSummary(
+        limit=0.2,
+        psi={"loans": 0.35},
+        prediction_psi={"predicted_label": 0.1},
+        shifted=("loans",),
+        reference_table="snapshot",
+        reference_ds="2024-01-01",
+    )
+    keep_drift(warehouse, DAY, found, of_served, "houses")
+    other = found.model_copy(update={"psi": {"loans": 9.0}})
+    keep_drift(warehouse, DAY, other, {f"snapshot@{DAY}": "0" * 16}, "houses")
 
 
 def outcome(name: str, success: bool, **arguments: object) -> dict[str, object]:

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from featuremill.lookup.page.drift import measured_drift
 from featuremill.lookup.page.model import drift_summary, model_facts
 from featuremill.lookup.page.overview import FactsOfProject
 from featuremill.lookup.page.quality import quality
+from featuremill.lookup.store.manifest import StoreManifest
+from tests.lookup.building import AS_OF
 from tests.lookup.page.project import VERSION, outcome
 from tests.lookup.serving import Running
 
@@ -82,8 +85,13 @@ def test_a_feature_at_the_limit_counts_as_shifted() -> None:
 
 
 def test_a_project_that_does_not_load_leaves_the_facts_out(tmp_path: Path) -> None:
-    facts = FactsOfProject(tmp_path / "nowhere", "local").of("loans", "v")
-    assert (facts.pipeline, facts.quality, facts.model) == (None, None, None)
+    served = StoreManifest(
+        pipeline="loans", ds="2024-01-31", as_of=AS_OF, key="id", key_type="bigint", snapshot="f", features=(),
+        published_at=AS_OF,
+    )  # fmt: skip
+    facts = FactsOfProject(tmp_path / "nowhere", "local").of(served)
+    assert (facts.pipeline, facts.quality, facts.model, facts.drift) == (None, None, None, None)
+    assert measured_drift(str(tmp_path / "nowhere"), served) is None
 
 
 def test_the_overview_holds_what_is_served(service: Running) -> None:
@@ -100,5 +108,15 @@ def test_the_overview_holds_what_is_served(service: Running) -> None:
     assert (loans["name"], loans["type"], loans["importance"], loans["psi"]) == ("loans", "bigint", 0.5, 0.41)
     assert loans["description"].startswith("Loans on earlier days.")
     assert (houses["description"], houses["quality"], houses["model"], houses["late"]) == (None, None, None, None)
+    assert houses["drift"] == {
+        "limit": 0.2,
+        "features": 1,
+        "shifted": 1,
+        "furthest": {"feature": "loans", "psi": 0.35},
+        "predictions": 0.1,
+        "predictions_shifted": False,
+        "reference": {"table": "snapshot", "ds": "2024-01-01"},
+    }, "measured of the very tables that are served"
+    assert houses["features"][0]["psi"] == 0.35
     described = service.get("/openapi.json")["paths"]
     assert "/" in described and "/page/overview" in described

@@ -103,7 +103,14 @@ function modelPanel({ model, model_version: version, label }) {
 
 const figure = (value) => (Math.abs(value) < 10 ? value.toFixed(4) : number(value));
 
-function dictionary({ features, drift }) {
+/** What the drift of the features was measured between. */
+function compared({ reference }, ds) {
+  if (!reference) return "rows that the model was judged on against those it learned from";
+  if (reference.ds === ds) return "the day that the model learned from, against itself";
+  return `the features served against those of ${reference.ds}`;
+}
+
+function dictionary({ features, drift, ds }) {
   const most = Math.max(...features.map(({ importance }) => importance ?? 0));
   const weighed = most > 0;
   const moved = features.some(({ psi }) => psi !== null);
@@ -113,7 +120,7 @@ function dictionary({ features, drift }) {
       h("caption", { class: "visually-hidden" }, "Features with their types, weights and drift"),
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Feature"), h("th", { scope: "col", class: "of-type" }, "Type"),
         weighed && h("th", { scope: "col", class: "of-weight", title: "Mean size of the feature's contribution to the model's score" }, "Weight in the model"),
-        moved && h("th", { scope: "col", class: "of-psi", title: "Population stability index: held-out rows against training rows" }, "Drift, PSI"))),
+        moved && h("th", { scope: "col", class: "of-psi", title: `Population stability index: ${compared(drift, ds)}` }, "Drift, PSI"))),
       h("tbody", {}, features.map(({ name, type, description, importance, psi }) =>
         h("tr", {},
           h("th", { scope: "row" }, h("span", { class: "mono name" }, breakable(name)), description && h("p", { class: "description" }, description)),
@@ -122,5 +129,5 @@ function dictionary({ features, drift }) {
           moved && h("td", { class: "of-psi" }, psi === null ? null : psi >= drift.limit
             ? h("span", { class: "state warn" }, h("span", { class: "state-mark", "aria-hidden": "true" }, "!"), h("span", { title: String(psi) }, psi.toFixed(2)), h("span", { class: "visually-hidden" }, " shifted"))
             : h("span", { title: String(psi) }, psi.toFixed(2)))))))),
-    moved ? remark(`Drift compares the rows that the model was judged on with those it learned from. From ${number(drift.limit)} on a feature counts as shifted.`) : null);
+    moved ? remark(`Drift is a population stability index: ${compared(drift, ds)}. From ${number(drift.limit)} on a feature counts as shifted.`) : null);
 }
