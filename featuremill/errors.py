@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NOT_ALLOWED = {errno.EACCES, errno.EPERM}
+
 
 class FeaturemillError(Exception):
     """Base of all errors that the command prints without a traceback.
@@ -25,3 +30,23 @@ class DataError(FeaturemillError):
 
 class ServiceError(FeaturemillError):
     """A service (metastore, HiveServer2) does not answer or answered with an error; names host and port."""
+
+
+def disk_error(error: OSError, place: str = "") -> DataError | None:
+    """What a disk or folder refused, in words; None for errors of connections and processes, OSErrors too.
+
+    `place`: where it was, for errors that do not say (a write to an open file does not).
+    """
+    if isinstance(error, (ConnectionError, TimeoutError, ChildProcessError, BlockingIOError, InterruptedError)):
+        return None
+    named = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    where = " and ".join(named) or place
+    if error.errno in _NO_SPACE:
+        on = f" on the disk of {where}" if where else ""
+        return DataError(f"no space left{on}; free some (featuremill gc shows what may go), then run again")
+    if error.errno in _NOT_ALLOWED:
+        return DataError(f"permission denied: {where or error}; let this user read and write there, then run again")
+    if error.errno == errno.EROFS:
+        return DataError(f"{where or error} is on a disk that can only be read; make it writable, then run again")
+    reason = error.strerror or str(error) or type(error).__name__
+    return DataError(f"{where}: {reason}" if where else reason)

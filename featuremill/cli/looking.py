@@ -149,19 +149,23 @@ def gc(
     delete: Annotated[bool, typer.Option("--delete", help="Delete it. Left out: only list it.")] = False,
     keep: Annotated[int, typer.Option("--keep", min=0, help="Earlier versions to keep of each day, to roll back.")] = 1,
 ) -> None:
-    """List, or delete, the partitions that nothing points at any more.
+    """List, or delete, what nothing needs any more: partitions that nothing points at, models and results of checks
+    that were kept on this machine, staged training data.
 
-    Kept is what is published, what that was computed from, and everything younger than an hour.
+    Kept is what is published, what that was computed from, what is live or can be gone back to, and everything
+    younger than an hour.
     """
-    from featuremill.warehouse.gc import collect, find_garbage
+    from featuremill.cli.garbage import ProjectGarbage
 
-    workspace = open_workspace(project)
-    catalog = workspace.catalog()
-    garbage = find_garbage(workspace.warehouse, catalog, keep_previous=keep)
-    print_table(("folder", "why", "MB"), [(g.folder, g.kind, f"{g.bytes / 1e6:.1f}") for g in garbage], right=("MB",))
+    found = ProjectGarbage.find(open_workspace(project), keep)
+    print_table(
+        ("folder", "why", "MB"), [(f, why, f"{size / 1e6:.1f}") for f, why, size in found.rows()], right=("MB",)
+    )
+    for text in found.notes:
+        note(text)
     if delete:
-        out.print(f"{collect(workspace.warehouse, catalog, garbage) / 1e6:.1f} MB freed")
-    elif garbage:
+        out.print(f"{found.delete() / 1e6:.1f} MB freed")
+    elif found.rows():
         note("nothing was deleted; --delete does it")
     else:
         out.print("nothing to delete")

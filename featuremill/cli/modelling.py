@@ -48,7 +48,7 @@ def train(
     if pipeline.label is None:
         raise UsageError(f"{name} has no label, so there is nothing to learn; give its file a `label` section")
     hosts = with_instances(workspace.models(pipeline).hosts, instance_type, instance_count)
-    until = Until.train if stop_after_training else Until.publish
+    until = Until.train if stop_after_training else Until.monitor
     run_days(workspace, pipeline, [one_day(ds)], until, engine, Training(by_hand=True, hosts=hosts))
 
 

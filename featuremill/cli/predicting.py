@@ -194,7 +194,7 @@ def batch_predict(
         raise UsageError(f"{name} has no model of {day} or before; train one: featuremill train {name} --ds DAY")
     engine = EngineName(by.value) if by in (Scorer.local, Scorer.spark) else None
     training = Training(trains=False)
-    run_days(workspace, pipeline, [day], Until.publish, engine, training, transform=by is Scorer.transform)
+    run_days(workspace, pipeline, [day], Until.monitor, engine, training, transform=by is Scorer.transform)
 
 
 def _score_into(workspace: Workspace, pipeline: Pipeline, day: str, by: Scorer | None, output: Path) -> int:

@@ -47,12 +47,16 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], right:
 
 
 class RunDisplay:
-    """The progress of a run: the step that is being done, and a line for each that is."""
+    """The progress of a run: the step that is being done, and a line for each that is.
 
-    def __init__(self, graph: Graph) -> None:
+    `day` of `days`: the place of the graph's day among those that are run.
+    """
+
+    def __init__(self, graph: Graph, day: int = 1, days: int = 1) -> None:
         self._total = len(graph.steps)
         self._number = 0
-        self._ds = graph.ds
+        self._ds = f"{graph.ds}, day {day} of {days}" if days > 1 else graph.ds
+        self._is_range = days > 1
         self._status = err.status("") if err.is_terminal else None
         self._idle = 0
 
@@ -92,7 +96,10 @@ class RunDisplay:
 
     def close(self) -> None:
         """A last word on the steps of which nothing had to be done."""
-        if self._idle:
+        if self._is_range:
+            up_to_date = f"{self._idle} of {self._total} steps up to date"
+            self._line("·", "dim", self._ds, up_to_date)
+        elif self._idle:
             self._line("·", "dim", f"{self._idle} steps", "up to date")
 
     def _line(self, mark: str, style: str, name: str, text: str) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from featuremill.cli.engines import RunEngines, spark_engine
+from featuremill.cli.landed import LandedSources, SourceLandings
 from featuremill.connectors.csv_landing import Landings
 from featuremill.errors import DataError, ServiceError
 from featuremill.local_engine.engine import LocalEngine
@@ -16,14 +18,16 @@ from featuremill.local_engine.tables import not_proven
 from featuremill.spec.models import Pipeline
 from featuremill.spec.project import PIPELINES, Project, find_project, load_project
 from featuremill.steps.execution import ModelWork, Workplace
-from featuremill.steps.graph import Graph, Landing, ModelUse, build_graph
+from featuremill.steps.graph import Graph, Landing, ModelUse, Reference, build_graph
 from featuremill.steps.jobs import Engine, RawFile
-from featuremill.steps.planning import with_archived
-from featuremill.steps.published import Published, read_published
+from featuremill.steps.planning import archived
+from featuremill.steps.published import Published, Shown
 from featuremill.warehouse.hive import HiveCatalog
 from featuremill.warehouse.storage import Warehouse
+from featuremill.warehouse.tables import SNAPSHOT
 
 if TYPE_CHECKING:
+    from featuremill.sagemaker.client import Clients
     from featuremill.sagemaker.requests.training import Hosts
     from featuremill.steps.modelling import SageMakerModels, Say
 
@@ -57,29 +61,57 @@ class Workspace:
     def warehouse(self) -> Warehouse:
         return Warehouse(self.environment.warehouse)
 
-    def workplace(self, pipeline: Pipeline, models: ModelWork | None = None) -> Workplace:
-        landings = self._landings(pipeline)
+    def workplace(
+        self, pipeline: Pipeline, models: ModelWork | None = None, landed: LandedSources | None = None
+    ) -> Workplace:
+        """`landed`: what the graph was made of; left out, the raw files are looked for when they are needed."""
+        open_landings = self._landings(pipeline)
 
         def raw_files(source: str, day: str) -> tuple[Sequence[RawFile], Sequence[str]]:
-            return landings[source].read(day)
+            return landed.raw_files(source, day) if landed is not None else open_landings[source]().read(day)
 
         return Workplace(pipeline, self.warehouse, self.state, raw_files, models, lambda: self.publish_online(pipeline))
 
-    def _landings(self, pipeline: Pipeline) -> dict[str, Landings]:
-        return {name: Landings(source, name, self.landing, self.state) for name, source in pipeline.sources.items()}
+    def _landings(self, pipeline: Pipeline) -> dict[str, Callable[[], Landings]]:
+        return {
+            name: partial(Landings, source, name, self.landing, self.state) for name, source in pipeline.sources.items()
+        }
 
-    def graph(self, pipeline: Pipeline, day: str, model: ModelUse | None = None) -> Graph:
+    def landed(self, pipeline: Pipeline, last: str) -> LandedSources:
+        """What has landed up to a day, to make the graphs of several days of."""
+        sources = {name: SourceLandings(opened, last) for name, opened in self._landings(pipeline).items()}
+        try:
+            shown: Shown | None = Shown(self.catalog(), pipeline)
+            published = shown.read(pipeline.sources, last) if shown is not None else None
+        except ServiceError:
+            shown = published = None
+        present = {name: source.days for name, source in sources.items()}
+        return LandedSources(pipeline, sources, archived(pipeline, present, self.warehouse, last, published), shown)
+
+    def graph(
+        self, pipeline: Pipeline, day: str, model: ModelUse | None = None, landed: LandedSources | None = None
+    ) -> Graph:
         """The graph of a run for a day, over the landings there are; `model` says what it does about the model.
 
         Raises DataError if the day's landing of a source is missing where it must not be.
         """
-        found: dict[str, dict[str, Landing]] = {}
-        for name, landings in self._landings(pipeline).items():
-            found[name] = {ds: Landing(files=landed.hashes) for ds, landed in landings.find(upto=day).items()}
-        every = with_archived(pipeline, found, self.warehouse, day, self._shown(pipeline, list(pipeline.sources)))
+        landed = landed or self.landed(pipeline, day)
+        every = landed.upto(day)
         for name, days in every.items():
             self._require_landing(pipeline, name, day, days)
-        return build_graph(pipeline, day, every, model)
+        shown = landed.published([SNAPSHOT], day) if pipeline.monitor is not None else None
+        return build_graph(pipeline, day, every, model, self._reference(pipeline, day, model, shown), landed.steps)
+
+    def _reference(
+        self, pipeline: Pipeline, day: str, model: ModelUse | None, shown: Published | None
+    ) -> Reference | None:
+        """What a day is monitored against, for a pipeline that asks for it."""
+        if pipeline.monitor is None:
+            return None
+        from featuremill.steps.monitoring import find_reference
+
+        snapshots = shown.fingerprints.get(SNAPSHOT, {}) if shown is not None else None
+        return find_reference(self.warehouse, pipeline, day, model, snapshots)
 
     def _require_landing(self, pipeline: Pipeline, name: str, day: str, days: Mapping[str, Landing]) -> None:
         source = pipeline.sources[name]
@@ -125,26 +157,33 @@ class Workspace:
         self, pipeline: Pipeline, say: Say = lambda text: None, instances: Hosts | None = None
     ) -> SageMakerModels:
         """Raises ServiceError, later, where the local SageMaker does not run."""
-        from featuremill.sagemaker.client import Clients
         from featuremill.steps.modelling import SageMakerModels
 
+        return SageMakerModels(pipeline, self.warehouse, self.clients(), self.state, say, instances)
+
+    def clients(self) -> Clients:
+        from featuremill.sagemaker.client import Clients
+
         running = self._running("sagemaker")
-        clients = Clients(self.environment.sagemaker, running[1] if running else None)
-        return SageMakerModels(pipeline, self.warehouse, clients, self.state, say, instances)
+        return Clients(self.environment.sagemaker, running[1] if running else None)
 
     def model_use(
         self, pipeline: Pipeline, day: str, models: SageMakerModels, *, trains: bool = True, by_hand: bool = False
     ) -> ModelUse | None:
-        """What a run for a day does about the model; None for a pipeline that has none.
+        """What a run for a day does about the model; None for a pipeline that has none. Without a `training` section
+        none is trained by itself; one that was trained by hand predicts all the same.
 
         A run predicts with the live model, unless that one learned from a later day: then with the newest model that
         was accepted by then, so that an old day never hears of what came after it.
         """
-        if pipeline.label is None or (pipeline.training is None and not by_hand):
+        learns = pipeline.training is not None
+        if pipeline.label is None or not (learns or by_hand or models.registry.versions()):
             return None
         from featuremill.steps.model_use import model_use
 
-        return model_use(pipeline, day, models, trains=trains, by_hand=by_hand)
+        use = model_use(pipeline, day, models, trains=trains and learns, by_hand=by_hand)
+        # Without `training` the training table is there to be looked at, whether or not somebody trains on it.
+        return use if learns else replace(use, keeps_training=True)
 
     # Engines
 
@@ -199,16 +238,6 @@ class Workspace:
 
     def hiveserver(self) -> tuple[str, int]:
         return self._endpoint("hiveserver")
-
-    def published(self, pipeline: Pipeline, graph: Graph) -> Published | None:
-        """What Hive shows of the graph's tables; None where the metastore does not answer."""
-        return self._shown(pipeline, [output.table for step in graph.steps for output in step.outputs])
-
-    def _shown(self, pipeline: Pipeline, tables: Sequence[str]) -> Published | None:
-        try:
-            return read_published(self.catalog(), pipeline, tables)
-        except ServiceError:
-            return None
 
 
 def open_workspace(project: Path | None) -> Workspace:

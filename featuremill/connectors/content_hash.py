@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from featuremill.connectors.csv_paths import LandedFile
@@ -52,7 +52,7 @@ class ContentHashes:
         return digest
 
     def _known(self, uri: str, key: _Identity) -> str | None:
-        with closing(self._connection()) as connection:
+        with self._connection() as connection:
             query = "SELECT size, mtime_ns, inode, hashed_at_ns, hash FROM hashes WHERE uri = ?"
             row = connection.execute(query, (uri,)).fetchone()
         if row is None or key[1] is None or tuple(row[:3]) != key or row[3] - key[1] < TRUSTED_AFTER_NS:
@@ -60,15 +60,21 @@ class ContentHashes:
         return str(row[4])
 
     def _keep(self, uri: str, key: _Identity, hashed_at: int, digest: str) -> None:
-        with closing(self._connection()) as connection, connection:
+        with self._connection() as connection, connection:
             connection.execute(
                 "INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?, ?, ?)", (uri, *key, hashed_at, digest)
             )
 
-    def _connection(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=30)
-        connection.execute(_TABLE)
-        return connection
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with closing(sqlite3.connect(self._path, timeout=30)) as connection:
+                connection.execute(_TABLE)
+                yield connection
+        except sqlite3.OperationalError as error:
+            raise DataError(
+                f"{self._path}: {error}; see that its disk has space left and that this user may write there"
+            ) from error
 
 
 _Identity = tuple[int, int | None, int | None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -42,19 +42,30 @@ class Landings:
 
         Reads the files whose hashes are not known. Raises DataError for a file that is still being written.
         """
-        return {ds: self._landed(files) for ds, files in find_landings(self._source, self._root, upto).items()}
+        return {ds: self.landed(files) for ds, files in self.listed(upto).items()}
+
+    def listed(self, upto: str) -> dict[str, list[LandedFile]]:
+        """The files of the days up to `upto`, by day; none of them is read."""
+        return find_landings(self._source, self._root, upto)
+
+    def landed(self, files: Sequence[LandedFile]) -> Landed:
+        """One landing of these files. Reads those whose hashes are not known."""
+        return Landed(tuple(files), {file.name: self._hashes.hash_of(file) for file in files})
 
     def read(self, day: str) -> tuple[list[RawFile], list[str]]:
         """The files of a day with their headers matched, and warnings about fields that nobody declared.
 
         Raises DataError for a file whose header does not fit or that is not text of the declared encoding.
         """
-        landed = self.find(day).get(day)
+        return self.raw_files(self.landed(self.listed(day).get(day, [])))
+
+    def raw_files(self, landed: Landed) -> tuple[list[RawFile], list[str]]:
+        """The same for a landing that was found before."""
         raw_files: list[RawFile] = []
         warnings: list[str] = []
-        for file in landed.files if landed else ():
+        for file in landed.files:
             header = inspect_header(file, self._source)
-            digest = landed.hashes[file.name] if landed else ""
+            digest = landed.hashes[file.name]
             raw_files.append(
                 RawFile(
                     uri=readable_uri(file, self._source.connector.encoding, digest, self._copies),
@@ -73,6 +84,3 @@ class Landings:
         self._scratch.mkdir(parents=True, exist_ok=True)
         self._folder = tempfile.TemporaryDirectory(dir=self._scratch, prefix="copies-")
         return Path(self._folder.name)
-
-    def _landed(self, files: list[LandedFile]) -> Landed:
-        return Landed(tuple(files), {file.name: self._hashes.hash_of(file) for file in files})

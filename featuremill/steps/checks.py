@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from featuremill.steps.graph import Step
 from featuremill.steps.jobs import QualityReport
 
-_OUTCOME = "outcome.json"
+OUTCOME = "outcome.json"
 
 
 def results_folder(state: Path, pipeline: str, step: Step) -> Path:
@@ -21,7 +21,7 @@ def results_folder(state: Path, pipeline: str, step: Step) -> Path:
 def find_outcome(state: Path, pipeline: str, step: Step) -> QualityReport | None:
     """The outcome of a check, None if it was never made to its end."""
     try:
-        return QualityReport.model_validate_json((results_folder(state, pipeline, step) / _OUTCOME).read_bytes())
+        return QualityReport.model_validate_json((results_folder(state, pipeline, step) / OUTCOME).read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
 
@@ -29,9 +29,9 @@ def find_outcome(state: Path, pipeline: str, step: Step) -> QualityReport | None
 def keep_outcome(state: Path, pipeline: str, step: Step, report: QualityReport) -> None:
     """Write the outcome down, last: what has an outcome was checked to its end."""
     folder = results_folder(state, pipeline, step)
-    unfinished = folder / f".{_OUTCOME}"
+    unfinished = folder / f".{OUTCOME}"
     unfinished.write_text(report.model_dump_json(indent=1) + "\n")
-    unfinished.replace(folder / _OUTCOME)
+    unfinished.replace(folder / OUTCOME)
 
 
 def failed_message(report: QualityReport) -> str:

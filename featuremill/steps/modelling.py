@@ -110,6 +110,7 @@ class SageMakerModels:
         if live is not None and live.version == model.version:
             return "up to date", Outcome()
         verdict = self._judge(model, live)
+        is_known = self.registry.verdict(model.version) == verdict
         self.registry.judged(model.version, verdict)
         log_model(model, verdict, self.output(model) / "report.html", self.state)
         if not verdict.passed:
@@ -120,7 +121,7 @@ class SageMakerModels:
                 f"{self.output(model) / 'report.html'}; change the data, `training` or `accept`, and train again"
             )
         kept = [check.text for check in verdict.checks if check.value is not None]
-        return "done", Outcome(remark="; ".join(kept) or verdict.summary)
+        return "up to date" if is_known else "done", Outcome(remark="; ".join(kept) or verdict.summary)
 
     def deploy(self, step: Step) -> tuple[StepStatus, Outcome]:
         done = self.bring_live(self._model(step), f"run for {step.ds}")

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from featuremill.errors import FeaturemillError
+from featuremill.errors import FeaturemillError, disk_error
 from featuremill.spec.models import Pipeline
 from featuremill.steps import execution
 from featuremill.steps.checks import find_outcome
 from featuremill.steps.execution import Outcome, StepStatus, Workplace
 from featuremill.steps.graph import Graph, Step
 from featuremill.steps.jobs import Engine, Scores
-from featuremill.steps.published import publish
+from featuremill.steps.published import Shown, publish
 from featuremill.warehouse.hive import HiveCatalog
 
 
@@ -50,23 +50,62 @@ class StepResult:
     seconds: float
 
 
+_UP_TO_DATE: tuple[StepStatus, Outcome] = ("up to date", Outcome())
+
+
+class Known:
+    """What a process that runs one day after the other need not look up again for each of them.
+
+    Every day's graph has all landings up to it. Looking at each landing for each day would take the square of the
+    number of days; so what was seen to be done, or was done, counts as done for the days after it.
+    """
+
+    def __init__(self, shown: Shown | None = None) -> None:
+        self.shown = shown
+        self._done: set[tuple[str, str]] = set()
+
+    def has(self, step: Step) -> bool:
+        return (step.id, str(step.fingerprint)) in self._done
+
+    def note(self, step: Step) -> None:
+        if step.kind in ("ingest", "check"):
+            self._done.add((step.id, str(step.fingerprint)))
+
+
 def run_graph(
-    place: Workplace, graph: Graph, engines: Engines, catalog: HiveCatalog | None, progress: Progress
+    place: Workplace,
+    graph: Graph,
+    engines: Engines,
+    catalog: HiveCatalog | None,
+    progress: Progress,
+    known: Known | None = None,
 ) -> list[StepResult]:
     """Do the steps of a graph that are not done. The first failure ends the run and is raised after `progress` knows.
 
-    `catalog` may be None only if the graph has no publish step. Everything that a failed or killed run finished stays,
-    so the next run goes on where it stopped; readers see nothing of it before the publish step.
+    `catalog` may be None only if the graph has neither a publish nor a monitor step. Everything that a failed or
+    killed run finished stays, so the next run goes on where it stopped; readers see nothing of it before the publish
+    step. What is published stays, whatever becomes of the monitor step. `known`: what the days before found out.
+    What the disk refuses is raised as DataError, with the path.
     """
+    known = known or Known()
     results = []
     for step in graph.steps:
         progress.starts(step)
         began = time.monotonic()
-        try:
-            status, outcome = do_step(place, graph, step, engines, catalog)
-        except FeaturemillError as error:
-            progress.failed(step, error)
-            raise
+        status, outcome = _UP_TO_DATE
+        if not known.has(step):
+            try:
+                status, outcome = do_step(place, graph, step, engines, catalog, known.shown)
+            except FeaturemillError as error:
+                progress.failed(step, error)
+                raise
+            except OSError as error:
+                progress.failed(step, error)
+                told = disk_error(error, f"{place.state} or {place.warehouse.store.path('')}")
+                if told is None:
+                    raise
+                raise told from error
+            known.note(step)
         result = StepResult(step, status, outcome, time.monotonic() - began)
         progress.ended(result)
         results.append(result)
@@ -74,14 +113,19 @@ def run_graph(
 
 
 def do_step(
-    place: Workplace, graph: Graph, step: Step, engines: Engines, catalog: HiveCatalog | None
+    place: Workplace,
+    graph: Graph,
+    step: Step,
+    engines: Engines,
+    catalog: HiveCatalog | None,
+    shown: Shown | None = None,
 ) -> tuple[StepStatus, Outcome]:
     """Do one step of a graph whose earlier steps are done; says whether there was anything to do."""
     if step.kind == "land":
         return "up to date", Outcome()
     if step.kind == "publish":
         assert catalog is not None
-        moves = publish(catalog, place.warehouse, place.pipeline, graph)
+        moves = publish(catalog, place.warehouse, place.pipeline, graph, shown)
         told = [f"{moves.moved} partitions"] if moves.moved else []
         if place.online is not None and (online := place.online()):
             told.append(online)
@@ -93,6 +137,11 @@ def do_step(
         return "done", execution.check(place, graph, step, engines.for_step(step))
     if step.kind in ("train", "accept", "deploy"):
         return _do_model(place, graph, step)
+    if step.kind == "monitor":
+        assert catalog is not None
+        from featuremill.steps.monitoring import monitor
+
+        return monitor(place, step, catalog)
     if _is_there(place, step):
         return "up to date", Outcome()
     if step.kind == "score":
@@ -123,15 +172,17 @@ def pipeline_lock(state: Path, pipeline: Pipeline, waiting: Callable[[str], None
     """
     folder = state / "locks"
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{pipeline.pipeline}.lock").open("a+") as lock:
+    # Unbuffered, so that closing has nothing left to write that a full disk could refuse.
+    with (folder / f"{pipeline.pipeline}.lock").open("ab+", buffering=0) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
-            waiting(lock.read().strip() or "another run")
+            waiting(lock.read().decode().strip() or "another run")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        lock.seek(0)
-        lock.truncate()
-        lock.write(f"process {os.getpid()}")
-        lock.flush()
+        lock.truncate(0)
+        try:
+            lock.write(f"process {os.getpid()}".encode())
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, lock.name) from error
         yield

@@ -35,9 +35,8 @@ def check_published(project: Path) -> dict[str, Any]:
 
 def collect_garbage(project: Path, keep: int = 1) -> dict[str, Any]:
     """Delete what nothing needs any more; `keep` earlier versions of each day stay."""
-    from featuremill.warehouse.gc import collect, find_garbage
+    from featuremill.cli.garbage import ProjectGarbage
 
-    workspace = open_workspace(project)
-    catalog = workspace.catalog()
-    garbage = find_garbage(workspace.warehouse, catalog, keep_previous=keep)
-    return {"folders": len(garbage), "megabytes": round(collect(workspace.warehouse, catalog, garbage) / 1e6, 1)}
+    found = ProjectGarbage.find(open_workspace(project), keep)
+    megabytes = round(found.delete() / 1e6, 1)
+    return {"folders": len(found.rows()), "megabytes": megabytes, "notes": list(found.notes)}

@@ -78,7 +78,7 @@ class Shop:
     def workspace(self) -> Workspace:
         return open_workspace(self.folder)
 
-    def run(self, ds: str, until: str = "publish", engine: str | None = None) -> None:
+    def run(self, ds: str, until: str = "monitor", engine: str | None = None) -> None:
         run(self.name, ds, Until(until), EngineName(engine) if engine else None, project=self.folder)
 
     def start(self, ds: str, *before: str) -> subprocess.Popen[str]:

@@ -16,6 +16,7 @@ from featuremill.cli.predicting import Kind, Scorer, batch_predict, predict
 from featuremill.errors import DataError, FeaturemillError, UsageError
 from featuremill.sagemaker import buckets, payloads
 from featuremill.sagemaker.names import endpoint_name
+from featuremill.tasks.day import Day
 from tests.fixtures_services import Services
 from tests.runs.learning import MODEL, LearningShop
 
@@ -280,3 +281,20 @@ def test_without_an_endpoint_the_accepted_model_predicts(tmp_path: Path, service
     assert {row["model_version"] for row in shop.rows("predictions", D2)} == {shop.live}
     with pytest.raises(UsageError, match="has no endpoint"):
         rollback(shop.name, None, shop.folder)
+
+
+def test_a_model_that_was_trained_by_hand_predicts_in_later_runs(tmp_path: Path, services: Services) -> None:
+    """The pipeline has a label and no `training` section: nothing is trained by itself."""
+    shop = LearningShop(tmp_path / "project", f"learn_by_hand_{next(_counter)}", services, model="")
+    shop.land_orders(D1)
+    shop.land_orders(D2, orders=10, seed=2)
+    shop.land_orders(D3, orders=10, seed=3)
+    shop.run(D2)
+    assert shop.live is None and ("predictions", D2) not in shop.published()
+    train_by_hand(shop, D2)
+    shop.run(D3)
+    assert {row["model_version"] for row in shop.rows("predictions", D3)} == {shop.live}
+    assert [event for event, _ in shop.events] == ["trained", "accepted"]
+    assert len(shop.rows("training", D3)) == 520, "it is there to be looked at, as before"
+    day = Day.open(shop.folder, shop.name, D3, lambda text: None)
+    assert [day.do(stage)["done"] for stage in ("ingest", "training", "score", "publish")] == [0, 0, 0, 0]

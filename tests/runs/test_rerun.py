@@ -18,8 +18,10 @@ D1, D2, D3 = "2020-01-01", "2020-01-02", "2020-01-03"
 def to_do(shop: Shop, day: str) -> dict[str, str]:
     workspace = shop.workspace
     pipeline = workspace.pipeline(shop.name)
-    graph = workspace.graph(pipeline, day)
-    planned = plan(pipeline, graph, workspace.warehouse, workspace.state, workspace.published(pipeline, graph))
+    landed = workspace.landed(pipeline, day)
+    graph = workspace.graph(pipeline, day, landed=landed)
+    shown = landed.published([output.table for step in graph.steps for output in step.outputs], day)
+    planned = plan(pipeline, graph, workspace.warehouse, workspace.state, shown)
     return {one.step.id: one.reason for one in planned if one.status == "to do"}
 
 
