@@ -1,4 +1,4 @@
-"""`<pipeline>`: land, ingest, snapshot, a model where one is due, predictions, publication."""
+"""`<pipeline>`: land, ingest, snapshot, a model where one is due, predictions, publication, monitoring."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import DAG, CronDataIntervalTimetable, TaskGroup, get_current_context, task
+from airflow.sdk import DAG, CronDataIntervalTimetable, TaskGroup
 
 from airflow_dags import parts
-from airflow_dags.running import DS_PARAM, clear_errors, default_args, give_params, open_day, run_type, say
+from airflow_dags.provided import Work, made
+from airflow_dags.running import DS_PARAM, default_args, give_params, limits
+from airflow_dags.spark import ScoreOperator
+from airflow_dags.stages import DueDailyOperator, MonitorOperator, TrainingRunOperator
 from featuremill.tasks.outline import Outline
 
 
@@ -27,23 +29,30 @@ def daily_dag(project: Path, outline: Outline) -> DAG:
         schedule=CronDataIntervalTimetable(outline.schedule, timezone="UTC") if outline.schedule else None,
         start_date=parts.START,
         catchup=False,
+        **limits(),
         max_active_runs=4,
         is_paused_upon_creation=outline.schedule is not None,
         default_args=default_args(outline.owner),
         tags=["featuremill", name, *(["model"] if outline.learns else [])],
     ) as dag:
         before = parts.land(root, outline) >> parts.ingests(root, outline)
-        tables = [parts.spark(root, outline, table) for table in outline.tables]
+        tables = [parts.spark(Work(root, name, table)) for table in outline.tables]
         for ingest in before:
             ingest >> tables
         outlets = [parts.asset(name, table) for table in outline.tables]
         last: list[Any] = tables
-        if outline.learns:
-            score = parts.spark(root, outline, "score", skips=True, trigger_rule="none_failed")
-            tables >> _model(root, outline) >> score
+        if outline.predicts:
+            score = parts.spark(Work(root, name, "score"), ScoreOperator, trigger_rule="none_failed")
+            if outline.learns:
+                tables >> _model(root, outline) >> score
+            else:
+                tables >> score
             last = [score]
             outlets.append(parts.asset(name, "predictions"))
-        last >> parts.publish(root, outline, outline.tables, outlets)
+        published = parts.publish(root, outline, outline.tables, outlets)
+        last >> published
+        if outline.monitors:
+            published >> made(MonitorOperator, Work(root, name, "monitor"), task_id="monitor")
     give_params(dag, {"ds": DS_PARAM})
     return dag
 
@@ -51,28 +60,12 @@ def daily_dag(project: Path, outline: Outline) -> DAG:
 def _model(project: str, outline: Outline) -> TaskGroup:
     """Has the training DAG make a model where one is due, and waits for it."""
     with TaskGroup("model", tooltip="A model, if one is due") as group:
-
-        @task.short_circuit(task_id="is_due", ignore_downstream_trigger_rules=False)
-        def is_due() -> dict[str, str] | None:
-            from featuremill.tasks.day import ModelOptions
-
-            context = get_current_context()
-            with clear_errors():
-                day = open_day(project, outline.pipeline, context)
-                reason = day.due(ModelOptions(trains=True, first=run_type(context) != "backfill"))
-            say(f"a model is trained: {reason}" if reason else "no model is due")
-            return {"ds": day.ds, "reason": reason} if reason else None
-
-        due = is_due()
-        train = TriggerDagRunOperator(
+        work = Work(project, outline.pipeline)
+        due = made(DueDailyOperator, work, task_id="is_due")
+        train = made(
+            TrainingRunOperator,
+            work,
             task_id="train",
-            trigger_dag_id=f"{outline.pipeline}__train",
-            trigger_run_id="{{ run_id }}",
-            conf={"ds": "{{ ti.xcom_pull(task_ids='model.is_due')['ds'] }}", "by_hand": False},
-            reset_dag_run=True,
-            wait_for_completion=True,
-            deferrable=True,
-            poke_interval=5,
             retries=0,
             # The run that it triggers tells what went wrong itself.
             on_failure_callback=None,

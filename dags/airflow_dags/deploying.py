@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from airflow.sdk import DAG, Param, get_current_context
+from airflow.sdk import DAG, Param
 
 from airflow_dags import parts
-from airflow_dags.operators import wanted
-from airflow_dags.running import clear_errors, default_args, give_params, open_day
+from airflow_dags.running import default_args, give_params, limits
+from airflow_dags.stages import ChoiceOperator
 from featuremill.tasks.outline import Outline
 
 
 def deploy_dag(project: Path, outline: Outline) -> DAG:
     root, name = str(project), outline.pipeline
-
-    def verify() -> dict[str, Any]:
-        from featuremill.tasks.models import deploy_choice
-
-        context = get_current_context()
-        with clear_errors():
-            return deploy_choice(open_day(root, name, context), wanted(context))
-
     with DAG(
         f"{name}__deploy",
         description=f"Deploys a model of {name} that was trained before, or rolls back",
@@ -30,12 +21,13 @@ def deploy_dag(project: Path, outline: Outline) -> DAG:
         schedule=None,
         start_date=parts.START,
         catchup=False,
+        **limits(),
         max_active_runs=1,
         is_paused_upon_creation=False,
         default_args=default_args(outline.owner),
         tags=["featuremill", name, "model"],
     ) as dag:
-        parts.deploy(root, outline, verify)
+        parts.deploy(root, outline, ChoiceOperator)
     give_params(
         dag,
         {

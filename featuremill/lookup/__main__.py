@@ -10,7 +10,7 @@ from pathlib import Path
 from featuremill.errors import FeaturemillError
 from featuremill.lookup.service.server import serve
 from featuremill.lookup.service.settings import TOKENS_VARIABLE, ServiceSettings, default_root
-from featuremill.spec.environment import load_environment
+from featuremill.spec.environment import CHOICE, load_environment
 from featuremill.spec.project import find_project
 
 
@@ -28,7 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m featuremill.lookup", description=__doc__)
     parser.add_argument("--project", type=Path, help="the project's folder; without it and --root, the nearest one")
-    parser.add_argument("--environment", default="local")
+    parser.add_argument(
+        "--environment", default=os.environ.get(CHOICE) or "local", help=f"default: ${CHOICE}, or local"
+    )
     parser.add_argument("--root", help="the online store: a folder or an URL; default: the project's")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8008)

@@ -1,6 +1,7 @@
 """Where a pipeline runs: storage roots, engine, services. One file an environment, `configuration/environments/`.
 
-Texts may hold `{project}`, the project's folder, and `${NAME}` or `${NAME:-default}`, an environment variable.
+FEATUREMILL_ENVIRONMENT chooses it, `local` unless set. Texts may hold `{project}`, the project's folder, and `${NAME}`
+or `${NAME:-default}`, an environment variable.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from featuremill.spec.problems import EnvironmentFileError, ordered, shown_path
 from featuremill.spec.validation import validate
 
 ENVIRONMENTS = Path("configuration") / "environments"
+CHOICE = "FEATUREMILL_ENVIRONMENT"
 
 _NAMED = re.compile(r"\$\{(?P<variable>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}|(?<!\$)\{(?P<word>\w+)\}")
 _SIZE = re.compile(r"[1-9][0-9]*[kmgtKMGT]")
@@ -82,6 +84,17 @@ class SageMakerSettings(Service):
     max_runtime: int = Field(86_400, ge=60, description="seconds after which a training job is stopped")
     spot: bool = False
 
+    @field_validator("subnets", "security_groups", "alarms", mode="before")
+    @classmethod
+    def _is_list(cls, value: Any) -> Any:
+        """One environment variable may hold several: `a,b`."""
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("kms_key")
+    @classmethod
+    def _is_given(cls, value: str | None) -> str | None:
+        return value or None
+
 
 class LookupSettings(Service):
     """The lookup service. `root`: the online store, a folder or an URL; null is a folder in the state folder."""
@@ -90,6 +103,47 @@ class LookupSettings(Service):
     workers: int = Field(2, ge=1, le=256)
     request_log: Literal["off", "on", "hash"] = Field("off", description="hash writes keyed hashes instead of ids")
     tokens: str | None = Field(None, description="a file with the tokens that may ask; without it all may")
+
+
+class AlertSettings(Model):
+    """Who hears that a task of a scheduler failed for good, beside its log. Every one of these may be left out."""
+
+    webhook: str | None = Field(None, description="an URL; gets a POST with JSON. Its secret part as ${NAME}")
+    email: tuple[str, ...] = Field((), description="addresses")
+    sender: str = Field("featuremill@localhost", description="whom e-mail is from")
+    mail_server: str = Field("localhost:25", description="host:port of an SMTP server that takes mail without a login")
+
+    @field_validator("webhook")
+    @classmethod
+    def _is_url(cls, value: str | None) -> str | None:
+        if value and not re.fullmatch(r"https?://\S+", value):
+            raise ValueError("`webhook` is not an URL; write it like https://host/path")
+        return value or None
+
+    @field_validator("mail_server")
+    @classmethod
+    def _has_port(cls, value: str) -> str:
+        if not re.fullmatch(r"[^\s:]+:[1-9]\d{0,4}", value):
+            raise ValueError(f"{value!r} is not a mail server; write host and port, like localhost:25")
+        return value
+
+    @field_validator("email")
+    @classmethod
+    def _are_addresses(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        given = tuple(value for value in values if value)
+        for value in given:
+            if not re.fullmatch(r"[^\s@,]+@[^\s@,]+", value):
+                raise ValueError(f"{value!r} is not an address; write it like someone@example.org")
+        return given
+
+
+class AirflowSettings(Model):
+    """Where Airflow looks for connections before it takes those that this file makes."""
+
+    secrets_backend: str | None = Field(None, description="import path of the class, like ...SecretsManagerBackend")
+    secrets: dict[str, str | int | float | bool | None] = Field(
+        default_factory=dict, description="the backend's arguments, as in Airflow's documentation"
+    )
 
 
 class Environment(Model):
@@ -104,16 +158,22 @@ class Environment(Model):
     hiveserver: Service = Service()
     sagemaker: SageMakerSettings = SageMakerSettings()
     lookup: LookupSettings = LookupSettings()
+    alerts: AlertSettings = AlertSettings()
+    airflow: AirflowSettings = AirflowSettings()
 
 
-def load_environment(project_dir: Path, name: str = "local", variables: Mapping[str, str] | None = None) -> Environment:
+def load_environment(
+    project_dir: Path, name: str | None = None, variables: Mapping[str, str] | None = None
+) -> Environment:
     """Read `configuration/environments/<name>.yaml` of a project; placeholders filled, relative folders made absolute.
 
-    `variables` are the process's environment variables unless given. A project without a file for `local` gets the
-    defaults. Raises EnvironmentFileError, which lists all that is wrong with the file, and UsageError where it is not
-    there.
+    `name` is what FEATUREMILL_ENVIRONMENT says, or `local`, unless given. `variables` are the process's environment
+    variables unless given. A project without a file for `local` gets the defaults. Raises EnvironmentFileError, which
+    lists all that is wrong with the file, and UsageError where it is not there.
     """
     project_dir = project_dir.resolve()
+    variables = os.environ if variables is None else variables
+    name = name or variables.get(CHOICE) or "local"
     path = project_dir / ENVIRONMENTS / f"{name}.yaml"
     if path.is_file():
         document = read_document(path)
@@ -124,7 +184,7 @@ def load_environment(project_dir: Path, name: str = "local", variables: Mapping[
         raise UsageError(
             f"no environment {name!r}: there is no {shown_path(path)}; known are {', '.join(known) or 'none'}"
         )
-    return _environment(document, project_dir, os.environ if variables is None else variables)
+    return _environment(document, project_dir, variables)
 
 
 def _environment(document: Document, project_dir: Path, variables: Mapping[str, str]) -> Environment:
@@ -165,7 +225,8 @@ def _filled(
                 message, suggestion = f"unknown placeholder `{match[0]}`", "known is {project}"
                 document.problems.append(document.problem(path, message, suggestion, offset=match.start()))
             return match[0]
-        if given := variables.get(variable) or default:
+        given = variables.get(variable) or default
+        if given is not None:
             return str(given)
         message = f"the environment variable {variable} is not set"
         suggestion = f"set it, or give a default: ${{{variable}:-...}}"

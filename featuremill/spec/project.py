@@ -60,7 +60,7 @@ def find_project(start: Path | str | None = None) -> Path:
     )
 
 
-def load_project(project_dir: Path | str, environment: str = "local") -> Project:
+def load_project(project_dir: Path | str, environment: str | None = None) -> Project:
     """Read a project's environment and all its pipeline files.
 
     Mistakes in a pipeline file are kept with it (`Project.problems`, `Project.pipeline`) and hide no other file.

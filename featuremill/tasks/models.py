@@ -35,7 +35,7 @@ class Choice:
 
 
 def training_call(day: Day, options: ModelOptions) -> Call | None:
-    """The training job that the day's model needs; None if the model is there (a job that runs is waited for)."""
+    """The training job that the day's model needs; None if the model is there. `describe_training_job` if it runs."""
     models = day.models(options)
     graph = day.workspace.graph(day.pipeline, day.ds, day.model_use(models, options))
     place = day.workspace.workplace(day.pipeline, models)
@@ -47,7 +47,10 @@ def training_call(day: Day, options: ModelOptions) -> Call | None:
 
 
 def deployment_call(day: Day, wanted: ModelOptions | Choice, *operations: str) -> Call | None:
-    """The first of these operations that the endpoint needs to run a model; None if it needs none of them."""
+    """The first of these operations that the endpoint needs to run a model; None if it needs none of them.
+
+    `describe_endpoint` if it is busy: what it needs shows once it is not.
+    """
     models = day.models(wanted if isinstance(wanted, ModelOptions) else None)
     work = _day_model(day, models, wanted) if isinstance(wanted, ModelOptions) else _deployment(models, wanted)
     return next_call(models, work, *operations) if work is not None else None

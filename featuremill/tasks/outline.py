@@ -19,13 +19,16 @@ from featuremill import __version__
 if TYPE_CHECKING:
     from featuremill.spec.models import Pipeline
 
-_CODE = 1
+_CODE = 3
 _FOLDER = Path("configuration") / "pipelines"
 
 
 @dataclass(frozen=True)
 class Outline:
-    """`sources`: in the file's order. `tables`: what a run makes of them, without a model. `docs`: Markdown."""
+    """`sources`: in the file's order. `tables`: what a run makes of them, without a model. `docs`: Markdown.
+
+    `predicts`: a run predicts once there is a model, be it trained by hand; `learns`: its runs train one.
+    """
 
     pipeline: str
     description: str
@@ -33,8 +36,10 @@ class Outline:
     schedule: str | None
     sources: tuple[str, ...]
     tables: tuple[str, ...]
+    predicts: bool
     learns: bool
     has_endpoint: bool
+    monitors: bool
     instance_type: str
     instance_count: int
     docs: str
@@ -75,8 +80,10 @@ def outline_of(pipeline: Pipeline) -> Outline:
         schedule=pipeline.schedule,
         sources=tuple(pipeline.sources),
         tables=tuple(table for table in tables_of(pipeline) if table != "training" or not learns),
+        predicts=pipeline.label is not None,
         learns=learns,
         has_endpoint=learns and pipeline.endpoint is not None,
+        monitors=pipeline.monitor is not None,
         instance_type=instances.type,
         instance_count=instances.count,
         docs=page(pipeline),

@@ -26,6 +26,10 @@ def page(pipeline: Pipeline) -> str:
         bounds = pipeline.training.accept.model_dump(mode="json", exclude_defaults=True)
         if bounds:
             parts.append(f"Goes live if: `{bounds}`.")
+    if pipeline.monitor is not None:
+        drift = pipeline.monitor.drift
+        then = "; a model is then due" if drift.train and pipeline.training is not None else ""
+        parts += ["### Monitoring", f"A feature or a prediction has shifted from a PSI of {drift.psi:g} on{then}."]
     return "\n\n".join(parts) + "\n"
 
 

@@ -17,27 +17,9 @@ from airflow_dags import maintenance_dags, pipeline_dags
 from featuremill.spec.problems import PipelineFileError
 from tests.conftest import REPOSITORY
 
-OFFICIAL = {
-    "ingest.loans": "SparkSubmitOperator",
-    "snapshot": "SparkSubmitOperator",
-    "score": "SparkSubmitOperator",
-    "training": "SparkSubmitOperator",
-    "model.train": "TriggerDagRunOperator",
-    "publish.visible": "NamedHivePartitionSensor",
-    "train.job": "SageMakerTrainingOperator",
-    "deploy.model": "SageMakerModelOperator",
-    "deploy.config": "SageMakerEndpointConfigOperator",
-    "deploy.endpoint": "SageMakerEndpointOperator",
-}
-"""Task -> the operator of Airflow's own providers that does it."""
-
 
 def _dags(project: Path, name: str = "credit_risk") -> dict[str, DAG]:
     return pipeline_dags(name, str(project / "dags" / f"{name}.py"))
-
-
-def _bases(operator: Any) -> dict[str, str]:
-    return {kind.__name__: kind.__module__ for kind in type(operator).__mro__}
 
 
 def test_a_pipeline_with_a_model_has_three_dags(project: Path) -> None:
@@ -50,23 +32,15 @@ def test_a_pipeline_without_a_model_has_one_and_makes_the_training_table_daily(p
     assert {"snapshot", "training"} <= set(dags["crimes"].task_ids)
 
 
-def test_the_tasks_use_the_operators_of_the_providers(project: Path) -> None:
-    dags = _dags(project)
-    found = {}
-    for dag in dags.values():
-        for task in dag.tasks:
-            official = OFFICIAL.get(task.task_id)
-            if official is not None:
-                assert official in _bases(task), task.task_id
-                assert _bases(task)[official].startswith("airflow.providers."), task.task_id
-                found[task.task_id] = official
-    assert found == OFFICIAL
-
-
 def test_nothing_is_visible_before_all_is_made(project: Path) -> None:
     dag = _dags(project)["credit_risk"]
     before = dag.get_task("publish.move").get_flat_relative_ids(upstream=True)
-    assert before == set(dag.task_ids) - {"publish.move", "publish.visible"}
+    assert before == set(dag.task_ids) - {"publish.move", "publish.visible", "monitor"}
+    assert dag.get_task("monitor").upstream_task_ids == {"publish.visible"}
+
+
+def test_a_pipeline_that_asks_for_no_monitoring_has_no_task_for_it(project: Path) -> None:
+    assert "monitor" not in _dags(project, "crimes")["crimes"].task_ids
 
 
 def test_a_model_is_judged_before_anything_of_the_endpoint_changes(project: Path) -> None:
@@ -85,7 +59,8 @@ def test_spark_and_training_have_pools_and_owners_their_tasks(project: Path) -> 
 
 def test_the_page_in_the_ui_tells_of_the_features(project: Path) -> None:
     page = _dags(project)["credit_risk"].doc_md
-    assert page is not None and "| `nb_previous_loans` |" in page and "| `loans` |" in page
+    assert page is not None and "| `nb_previous_loans` | Loans on earlier days. |" in page and "| `loans` |" in page
+    assert "has shifted from a PSI of 0.2 on; a model is then due." in page
 
 
 def test_other_dags_can_wait_for_the_tables(project: Path) -> None:
@@ -124,37 +99,56 @@ def test_the_warehouse_is_looked_after(project: Path) -> None:
 
 
 _MEASURE = """
-import glob, json, resource, runpy, sys, time
-cpu = time.process_time
+import glob, json, runpy, sys, time
 import airflow.sdk
-bare = cpu()
+from airflow.sdk import DAG
+bare = time.process_time()
 sys.path.insert(0, sys.argv[1])
-dags = sum(hasattr(v, "dag_id") for f in sorted(glob.glob(sys.argv[1] + "/p_*.py")) for v in runpy.run_path(f).values())
-print(json.dumps({"dags": dags, "airflow": bare, "ours": cpu() - bare, "modules": sorted(sys.modules)}))
+found = [runpy.run_path(file).values() for file in sorted(glob.glob(sys.argv[1] + "/p_*.py"))]
+whole = time.process_time()
+dags = sum(isinstance(value, DAG) for values in found for value in values)
+print(json.dumps({"dags": dags, "airflow": bare, "whole": whole, "modules": sorted(sys.modules)}))
 """
+HEAVY = {"pyspark", "pandas", "numpy", "boto3", "botocore", "pyarrow", "great_expectations", "duckdb", "sqlglot"}
+HEAVY |= {"xgboost", "sklearn", "matplotlib", "hmsclient", "thrift", "pyhive", "moto", "requests"}
+PIPELINES, TRIES = 200, 4
 
 
 def test_two_hundred_pipelines_are_read_fast_and_nothing_heavy_is_imported(project: Path) -> None:
+    """In CPU seconds of a fresh interpreter, Airflow's own import included; the best of a few, as others use the
+    machine too. The first one, which is not looked at, writes bytecode and outlines, as any first start does.
+    """
     text = (project / "configuration" / "pipelines" / "credit_risk.yaml").read_text()
-    for number in range(200):
+    two_lines = (project / "dags" / "credit_risk.py").read_text()
+    for number in range(PIPELINES):
         name = f"p_{number}"
         file = project / "configuration" / "pipelines" / f"{name}.yaml"
         file.write_text(text.replace("pipeline: credit_risk", f"pipeline: {name}"))
-        two_lines = (project / "dags" / "credit_risk.py").read_text().replace("credit_risk", name)
-        (project / "dags" / f"{name}.py").write_text(two_lines)
+        (project / "dags" / f"{name}.py").write_text(two_lines.replace("credit_risk", name))
     _measured(project)
-    found = _measured(project)
-    assert found["dags"] == 600
-    heavy = {"pyspark", "pandas", "duckdb", "pyarrow", "sqlglot", "xgboost", "sklearn", "great_expectations"}
-    assert not heavy & set(found["modules"])
-    # As a multiple of importing Airflow alone: a busy machine slows both.
-    print(f"{found['airflow']:.2f} s for Airflow, {found['ours']:.2f} s for 200 pipelines")
-    assert found["ours"] < 1.4 * found["airflow"]
+    for left in reversed(range(TRIES)):
+        found = _measured(project)
+        whole, each = found["whole"], (found["whole"] - found["airflow"]) / PIPELINES
+        print(f"{found['airflow']:.2f} s for Airflow alone, {whole:.2f} s with {PIPELINES} pipelines")
+        if (whole < 4 and each < 0.01) or not left:
+            break
+    assert found["dags"] == 3 * PIPELINES
+    assert not HEAVY & set(found["modules"])
+    assert whole < 4
+    assert each < 0.01
 
 
 def _measured(project: Path) -> dict[str, Any]:
-    environment = {**os.environ, "AIRFLOW_HOME": str(project / "airflow"), "PYTHONPATH": str(REPOSITORY)}
+    environment = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment |= {"PYTHONPYCACHEPREFIX": str(project / "bytecode"), "AIRFLOW_HOME": str(project / "airflow")}
     command = [sys.executable, "-W", "ignore", "-c", _MEASURE, str(project / "dags")]
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=300)
+    ended = subprocess.run(
+        command,
+        env={**environment, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
     found: dict[str, Any] = json.loads(ended.stdout.strip().splitlines()[-1])
     return found
