@@ -2,6 +2,7 @@
 # Stops the services and removes what the project made here: data/, and with --all the environment .venv too.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
+. scripts/environment.sh
 yes=0 all=0
 for argument in "$@"; do
   case "$argument" in
@@ -9,7 +10,7 @@ for argument in "$@"; do
     --all) all=1 ;;
     -h | --help)
       echo "Usage: ./reset.sh [--yes] [--all]"
-      echo "Stops the services and removes data/ (landing zone, warehouse, metastore, logs)."
+      echo "Stops the services and removes data/ (landing zone, warehouse, metastore, Airflow's database, logs)."
       echo "  --all   removes the environment .venv as well"
       echo "  --yes   does not ask"
       exit 0
@@ -29,6 +30,8 @@ if [ "$yes" != 1 ]; then
   read -r answer || answer=
   case "$answer" in y | Y | yes) ;; *) echo "Nothing was removed."; exit 1 ;; esac
 fi
-./stop.sh
+# What it removes, no ./start.sh may be making.
+hold start
+./stop.sh 8>&-
 rm -rf -- "${targets[@]}"
 echo "Removed ${targets[*]}."

@@ -56,6 +56,25 @@ install() {
   fi
 }
 
+# hold NAME: what has this name runs once at a time here. Says for whom it waits; holds until the script ends (descriptor 8).
+hold() {
+  command -v flock >/dev/null 2>&1 || return 0
+  local file=".$1.lock"
+  exec 8>>"$file"
+  if ! flock -n 8; then
+    say "Waiting for $(cat "$file"), which runs here"
+    flock 8
+  fi
+  printf '%s (process %s, since %s UTC)\n' "$0" "$$" "$(date -u +%H:%M:%S)" >"$file"
+}
+
+# require_space MEGABYTES WHAT: ends with an error if the disk has less free.
+require_space() {
+  local free
+  free=$(df -Pk . 2>/dev/null | awk 'NR == 2 { print int($4 / 1024) }')
+  [ -z "$free" ] || [ "$free" -ge "$1" ] || fail "$free MB are free on the disk of $PWD; $2 needs $1 MB. Free some, then run again."
+}
+
 stamp_of() { cat "$@" | cksum | tr ' ' -; }
 
 # ensure NAME MESSAGE CHECKSUM ARGUMENTS...: install once for this checksum.
@@ -64,6 +83,7 @@ ensure() {
   shift 3
   local stamp=.venv/.featuremill-$name
   [ "$(cat "$stamp" 2>/dev/null)" = "$checksum" ] && return 0
+  require_space 500 "installing packages"
   say "$message"
   install "$@" || fail "installing failed; the messages above say why. Run the command again to go on."
   printf '%s\n' "$checksum" >"$stamp"
@@ -81,22 +101,33 @@ has_java() {
 
 ensure_environment() {
   exec 9>.environment.lock
-  flock 9 2>/dev/null || true
+  if command -v flock >/dev/null 2>&1 && ! flock -n 9; then
+    say "Waiting for another process that installs packages here"
+    flock 9
+  fi
   if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' >/dev/null 2>&1; then
+    require_space 3000 "the environment .venv"
     make_venv
   fi
-  ensure packages "Installing packages (a minute the first time)" "$(stamp_of requirements.txt)" -r requirements.txt
+  local packages more
+  packages=$(stamp_of requirements.txt)
+  case " $* " in
+    *" airflow "*)
+      # Both at once: the second would be resolved with the first all over again.
+      ensure airflow "Installing packages and Airflow (a minute or two the first time)" \
+        "$(stamp_of requirements.txt requirements-airflow.txt)" -r requirements.txt -r requirements-airflow.txt
+      printf '%s\n' "$packages" >.venv/.featuremill-packages
+      ;;
+    *) ensure packages "Installing packages (a minute the first time)" "$packages" -r requirements.txt ;;
+  esac
   ensure project "Installing featuremill" "$(stamp_of pyproject.toml)-$PWD" --no-deps --editable .
   if ! has_java; then
     ensure java "No Java 17 or newer is here: installing a runtime into .venv" "$(stamp_of scripts/requirements-java.txt)" \
       -r scripts/requirements-java.txt
   fi
-  local more
   for more in "$@"; do
-    case "$more" in
-      airflow) ensure airflow "Installing Airflow" "$(stamp_of requirements-airflow.txt)" -r requirements.txt -r requirements-airflow.txt ;;
-      dev) ensure dev "Installing the tools of the tests" "$(stamp_of requirements-dev.txt)" -r requirements-dev.txt ;;
-    esac
+    [ "$more" != dev ] ||
+      ensure dev "Installing the tools of the tests" "$(stamp_of requirements-dev.txt)" -r requirements-dev.txt
   done
   exec 9>&-
 }

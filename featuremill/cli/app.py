@@ -5,7 +5,19 @@ from __future__ import annotations
 import typer
 
 from featuremill import __version__
-from featuremill.cli import authoring, looking, lookups, modelling, predicting, proving, runs, services
+from featuremill.cli import (
+    authoring,
+    looking,
+    lookups,
+    modelling,
+    monitoring,
+    plans,
+    predicting,
+    proving,
+    runs,
+    services,
+    triggering,
+)
 
 app = typer.Typer(
     name="featuremill",
@@ -34,14 +46,16 @@ app.command("new")(authoring.new)
 app.command("validate")(authoring.validate)
 app.command("schema")(authoring.schema)
 app.command("sample")(authoring.sample)
-app.command("plan")(runs.plan)
+app.command("plan")(plans.plan)
 app.command("run")(runs.run)
+app.command("trigger")(triggering.trigger)
 app.command("train")(modelling.train)
 app.command("models")(modelling.models)
 app.command("deploy")(modelling.deploy)
 app.command("rollback")(modelling.rollback)
 app.command("predict")(predicting.predict)
 app.command("batch-predict")(predicting.batch_predict)
+app.command("monitor")(monitoring.monitor)
 app.command("prove")(proving.prove)
 app.command("tables")(looking.tables)
 app.command("sql")(looking.sql)
@@ -50,4 +64,5 @@ app.command("gc")(looking.gc)
 app.command("lookup")(lookups.lookup)
 app.command("serve")(lookups.serve)
 app.command("loadtest")(lookups.loadtest)
+app.command("status")(services.status)
 app.add_typer(services.app, name="services")

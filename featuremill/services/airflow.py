@@ -1,27 +1,30 @@
 """Airflow on this machine: api-server, scheduler, dag-processor and triggerer, with SQLite and the LocalExecutor.
 
-All it keeps is in <state>/airflow: the database, the logs of tasks, the secrets, and `passwords.json` with the
-generated password of `admin`. Only the api-server listens, on the loopback address. Connections are
-given to the processes from the environment's file; nothing is typed into the UI.
+All it keeps is in <state>/airflow: the database, the secrets, and `passwords.json` with the generated password of
+`admin`; the logs of tasks are in <state>/logs/airflow. Only the api-server listens, on the loopback address.
+Connections are given to the processes from the environment's file; nothing is typed into the UI.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
-import secrets
+import sqlite3
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from featuremill.errors import ServiceError
+from featuremill.services.airflow_connections import connections
+from featuremill.services.airflow_secrets import PASSWORDS, airflow_secrets
+from featuremill.services.airflow_settings import secrets_settings
 from featuremill.services.airflow_sqlite import SETTINGS
 from featuremill.services.java import Java
 from featuremill.services.launch import LOOPBACK, Launch, java_environment
@@ -33,6 +36,7 @@ DAG_PROCESSOR, TRIGGERER = "airflow_dag_processor", "airflow_triggerer"
 AIRFLOW = (API_SERVER, SCHEDULER, DAG_PROCESSOR, TRIGGERER)
 USER = "admin"
 
+_PROGRAM = "featuremill.services.airflow_process"
 _COMMANDS = {
     API_SERVER: ("api-server", "--workers", "1"),
     SCHEDULER: ("scheduler", "--skip-serve-logs"),
@@ -46,6 +50,7 @@ _TITLES = {
     TRIGGERER: "Airflow's triggerer",
 }
 _HEALTH = {SCHEDULER: "scheduler", DAG_PROCESSOR: "dag_processor", TRIGGERER: "triggerer"}
+_JOBS = {SCHEDULER: "SchedulerJob", TRIGGERER: "TriggererJob"}
 _POOLS = {
     "spark": {"slots": 2, "description": "Spark jobs at a time", "include_deferred": False},
     "training": {"slots": 2, "description": "training jobs at a time", "include_deferred": True},
@@ -68,30 +73,35 @@ def airflow_home(state: Path) -> Path:
 
 def password_file(state: Path) -> Path:
     """JSON: user -> password. Readable by its owner only."""
-    return airflow_home(state) / "passwords.json"
+    return airflow_home(state) / PASSWORDS
+
+
+def task_logs(state: Path) -> Path:
+    """Below it: dag_id=<dag>/run_id=<run>/task_id=<task>/attempt=<n>.log"""
+    return state / "logs" / "airflow"
 
 
 def is_installed() -> bool:
     return find_spec("airflow") is not None
 
 
-def airflow_launch(state: Path, name: str, port: int, java: Java, place: AirflowPlace | None) -> Launch:
-    """One of the four processes; `port` is the api-server's. Without `place`, only for its probe."""
+def airflow_launch(state: Path, name: str, port: int, java: Java, place: AirflowPlace) -> Launch:
+    """One of the four processes; `port` is the api-server's."""
     home = airflow_home(state)
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o700)
     return Launch(
         name=name,
         title=_TITLES[name],
-        command=(sys.executable, "-m", "airflow", *_COMMANDS[name]),
-        environment=airflow_environment(state, java, port, place) if place is not None else {},
+        command=(sys.executable, "-m", _PROGRAM, *_COMMANDS[name]),
+        environment=airflow_environment(state, java, port, place),
         folder=home,
-        probe=lambda: _probe(state, port, name),
-        timeout=180.0,
+        probe=lambda: probe(state, port, name),
+        pause=0.5,
     )
 
 
-def prepare(state: Path, launch: Launch) -> None:
+def prepare(state: Path, launch: Launch, say: Callable[[str], None]) -> None:
     """Make the database and the pools, or bring them up to date. Raises ServiceError where that fails."""
     from importlib.metadata import version
 
@@ -99,71 +109,52 @@ def prepare(state: Path, launch: Launch) -> None:
     wanted = json.dumps({"airflow": version("apache-airflow"), "pools": _POOLS}, sort_keys=True)
     if done.exists() and done.read_text() == wanted and (launch.folder / "airflow.db").exists():
         return
+    say("preparing Airflow's database")
     pools = launch.folder / "pools.json"
     pools.write_text(json.dumps(_POOLS))
     log = state / "logs" / "airflow_prepare.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    for command in (("db", "migrate"), ("pools", "import", str(pools))):
-        with log.open("ab") as output:
-            ended = subprocess.run(
-                (sys.executable, "-m", "airflow", *command),
-                env=dict(launch.environment),
-                cwd=launch.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                timeout=600,
-            )
-        if ended.returncode != 0:
-            raise ServiceError(f"`airflow {' '.join(command)}` failed (exit code {ended.returncode}); see {log}")
+    commands = ("db", "migrate", ",", "pools", "import", str(pools))
+    with log.open("ab") as output:
+        ended = subprocess.run(
+            (sys.executable, "-m", _PROGRAM, *commands),
+            env=dict(launch.environment),
+            cwd=launch.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            timeout=600,
+        )
+    if ended.returncode != 0:
+        raise ServiceError(f"preparing Airflow's database failed (exit code {ended.returncode}); see {log}")
     done.write_text(wanted)
 
 
-def settings_digest(launch: Launch) -> str:
-    """Of all that a running process was told: when it changes, the process has to be started again."""
-    told = {name: text for name, text in launch.environment.items() if name.startswith(("AIRFLOW_", "FEATUREMILL_"))}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+def forget_killed(state: Path, name: str) -> None:
+    """Have a starting scheduler or triggerer take up at once what the one before it, if it was killed, had in hand.
 
-
-def connections(environment: Environment, services: Mapping[str, tuple[str, int]]) -> dict[str, dict[str, Any]]:
-    """The connections of the DAGs by id: spark_conn, hive_conn, hive_metastore, aws.
-
-    `services`: where the project's own services answer; it goes before the environment's host and port.
+    There is only one of each. By itself Airflow waits until the other's heartbeat has been missing for half a minute.
     """
-    found: dict[str, dict[str, Any]] = {"spark_conn": {"conn_type": "spark", "host": environment.spark.master}}
-    hive = _address(environment, services, "hiveserver")
-    if hive is not None:
-        found["hive_conn"] = {"conn_type": "hiveserver2", "host": hive[0], "port": hive[1]}
-        found["hive_conn"] |= {"schema": "default", "extra": {"auth_mechanism": "NONE"}}
-    metastore = _address(environment, services, "metastore")
-    if metastore is not None:
-        found["hive_metastore"] = {"conn_type": "hive_metastore", "host": metastore[0], "port": metastore[1]}
-        found["hive_metastore"]["extra"] = {"auth_mechanism": "NOSASL"}
-    settings = environment.sagemaker
-    aws: dict[str, Any] = {"conn_type": "aws", "extra": {"region_name": settings.region}}
-    url = settings.endpoint
-    if url == "local":
-        address = _address(environment, services, "sagemaker")
-        url = f"http://{address[0]}:{address[1]}" if address is not None else None
-        # It checks none, and a request meant for it can never be charged to anybody.
-        aws |= {"login": "local", "password": "local"}
-    if url is not None:
-        aws["extra"]["endpoint_url"] = url
-    found["aws"] = aws
-    return found
+    database = airflow_home(state) / "airflow.db"
+    if name not in _JOBS or not database.exists():
+        return
+    with contextlib.closing(sqlite3.connect(database, timeout=60)) as connection, connection:
+        connection.execute("UPDATE job SET state = 'failed' WHERE job_type = ? AND state = 'running'", (_JOBS[name],))
 
 
-def _address(environment: Environment, services: Mapping[str, tuple[str, int]], name: str) -> tuple[str, int] | None:
-    configured = getattr(environment, name)
-    if name in services:
-        return services[name]
-    return (configured.host, configured.port) if isinstance(configured.port, int) else None
+def settings_digest(launch: Launch) -> str:
+    """Of all that a running process was told and has loaded: when it changes, the process has to be started again."""
+    told = {name: text for name, text in launch.environment.items() if name.startswith(("AIRFLOW_", "FEATUREMILL_"))}
+    told["command"] = " ".join(launch.command)
+    packages = [Path(__file__).parents[2] / name for name in ("featuremill", "spark_jobs", "training_image")]
+    told["code"] = str(max(file.stat().st_mtime_ns for package in packages for file in package.rglob("*.py")))
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def airflow_environment(state: Path, java: Java, port: int, place: AirflowPlace) -> dict[str, str]:
     """What the processes are told; with it, Airflow's own command line works on the project's Airflow too."""
     home = airflow_home(state)
-    kept = _secrets(home)
+    kept = airflow_secrets(home, USER)
     settings = home / "config" / "airflow_local_settings.py"
     if not settings.is_file() or settings.read_text() != SETTINGS:
         settings.parent.mkdir(exist_ok=True)
@@ -175,6 +166,7 @@ def airflow_environment(state: Path, java: Java, port: int, place: AirflowPlace)
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__PARALLELISM": str(_PARALLELISM),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "5",
         "AIRFLOW__CORE__DEFAULT_TIMEZONE": "utc",
         "AIRFLOW__CORE__FERNET_KEY": kept["fernet"],
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
@@ -188,11 +180,18 @@ def airflow_environment(state: Path, java: Java, port: int, place: AirflowPlace)
         "AIRFLOW__API__BASE_URL": url,
         # Four processes write: each waits its turn instead of failing with "database is locked".
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}?isolation_level=IMMEDIATE&timeout=60",
-        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
+        # Hundreds of lines about its own decorators would hide what a task says.
+        "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "great_expectations=WARNING",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(task_logs(state)),
+        "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(task_logs(state) / "dag_processor"),
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "20",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
-        # A killed scheduler's tasks are taken up again after this long.
+        # A task that ended is followed by the next after this long at most.
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
+        # A busy machine answers late.
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",
+        # A killed worker's task is tried again after this long; a killed scheduler's at once (see `forget_killed`).
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "60",
         # Providers register metrics and lineage that nobody here collects.
@@ -202,44 +201,14 @@ def airflow_environment(state: Path, java: Java, port: int, place: AirflowPlace)
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PYTHONUNBUFFERED": "1",
     }
+    own |= secrets_settings(place.environment)
     for name, connection in connections(place.environment, place.services).items():
         own[f"AIRFLOW_CONN_{name.upper()}"] = json.dumps(connection, sort_keys=True)
     foreign = {"SPARK_HOME"}  # spark-submit of this environment finds its own
     return {name: text for name, text in java_environment(java, **own).items() if name not in foreign}
 
 
-def _secrets(home: Path) -> dict[str, str]:
-    """Keys that are made once; and the password of the UI's user."""
-    import base64
-
-    home.mkdir(parents=True, exist_ok=True)
-    kept = _private(
-        home / "secrets.json",
-        lambda: {
-            "fernet": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
-            "jwt": secrets.token_hex(32),
-            "api": secrets.token_hex(32),
-        },
-    )
-    _private(home / "passwords.json", lambda: {USER: secrets.token_urlsafe(12)})
-    return kept
-
-
-def _private(path: Path, make: Any) -> dict[str, str]:
-    """A JSON file that only its owner may read, made if it is not there."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        path.chmod(0o600)
-        found: dict[str, str] = json.loads(path.read_bytes())
-        return found
-    made: dict[str, str] = make()
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(made, file)
-    return made
-
-
-def _probe(state: Path, port: int, name: str) -> None:
+def probe(state: Path, port: int, name: str) -> None:
     """Raises OSError unless the api-server answers and, of the others, this very process has a heartbeat."""
     with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/api/v2/monitor/health", timeout=5) as answer:
         try:

@@ -76,8 +76,8 @@ def hiveserver_launch(
         ),
         environment=java_environment(java, SPARK_CONF_DIR=str(home), SPARK_LOG_DIR=str(state / "logs")),
         folder=home,
-        probe=lambda: _probe(port),
-        timeout=float(os.environ.get("FEATUREMILL_HIVESERVER_TIMEOUT", "120")),
+        probe=lambda: probe(state, port),
+        timeout=float(os.environ.get("FEATUREMILL_HIVESERVER_TIMEOUT", "180")),
     )
 
 
@@ -85,7 +85,7 @@ def _quoted(path: Path) -> str:
     return f'"{path}"' if " " in str(path) else str(path)
 
 
-def _probe(port: int) -> None:
+def probe(state: Path, port: int) -> None:
     """Raises unless a session can be opened."""
     with socket.create_connection((LOOPBACK, port), timeout=2):
         pass

@@ -17,14 +17,18 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Launch:
-    """How to start a service: its command, environment and working folder; `probe` raises until it answers."""
+    """How to start a service: its command, environment and working folder; `probe` raises until it answers.
+
+    It is asked every `pause` seconds, for at most `timeout` seconds.
+    """
 
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
     folder: Path
     probe: Callable[[], object]
-    timeout: float = 90.0
+    timeout: float = 180.0
+    pause: float = 0.2
     title: str = field(default="")
 
 

@@ -22,11 +22,11 @@ class LookupPlace:
     settings: LookupSettings = LookupSettings()
 
 
-def lookup_launch(state: Path, port: int, place: LookupPlace | None = None) -> Launch:
-    """The service on the loopback address. Without `place` only the probe is meant."""
-    settings = place.settings if place is not None else LookupSettings()
+def lookup_launch(state: Path, port: int, place: LookupPlace) -> Launch:
+    """The service on the loopback address."""
+    settings = place.settings
     options = {
-        "--project": str(place.project) if place is not None else "",
+        "--project": str(place.project),
         "--host": LOOPBACK,
         "--port": str(port),
         "--workers": str(settings.workers),
@@ -42,11 +42,11 @@ def lookup_launch(state: Path, port: int, place: LookupPlace | None = None) -> L
         command=(sys.executable, "-m", "featuremill.lookup", *(part for pair in options.items() for part in pair)),
         environment={**os.environ, "TZ": "UTC"},
         folder=state,
-        probe=lambda: _probe(port),
+        probe=lambda: probe(state, port),
     )
 
 
-def _probe(port: int) -> None:
+def probe(state: Path, port: int) -> None:
     """Raises OSError unless a lookup answers."""
     with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/health", timeout=5) as answer:
         if b"ok" not in answer.read(1000):

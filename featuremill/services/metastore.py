@@ -54,7 +54,7 @@ def metastore_launch(state: Path, java: Java, port: int) -> Launch:
         ),
         environment=java_environment(java),
         folder=home,
-        probe=lambda: _probe(port),
+        probe=lambda: probe(state, port),
     )
 
 
@@ -63,7 +63,7 @@ def _folder(path: Path) -> Path:
     return path
 
 
-def _probe(port: int) -> None:
+def probe(state: Path, port: int) -> None:
     """Raises unless the metastore answers a call; an open port alone may be somebody else's."""
     with socket.create_connection((LOOPBACK, port), timeout=2):
         pass

@@ -33,12 +33,13 @@ def sagemaker_launch(state: Path, port: int) -> Launch:
         ),
         environment={**os.environ, "TZ": "UTC"},
         folder=root,
-        probe=lambda: _probe(port, root),
+        probe=lambda: probe(state, port),
     )
 
 
-def _probe(port: int, root: Path) -> None:
+def probe(state: Path, port: int) -> None:
     """Raises OSError unless this project's SageMaker answers; an open port alone may be somebody else's."""
+    root = state / "sagemaker"
     with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/_local/health", timeout=5) as answer:
         try:
             found = json.loads(answer.read(100_000)).get("root")

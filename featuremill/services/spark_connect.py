@@ -44,10 +44,10 @@ def spark_launch(state: Path, port: int, *, java: Java, settings: SparkSettings)
         ),
         environment=java_environment(java, SPARK_CONF_DIR=str(home), SPARK_LOG_DIR=str(state / "logs")),
         folder=home,
-        probe=lambda: _probe(port),
-        timeout=120.0,
+        probe=lambda: probe(state, port),
     )
 
 
-def _probe(port: int) -> None:
+def probe(state: Path, port: int) -> None:
+    """Raises OSError unless something listens; a session of its own would cost more than it tells."""
     socket.create_connection((LOOPBACK, port), timeout=2).close()

@@ -1,69 +1,40 @@
-"""Start, stop and look after the services of a project: the Hive metastore, HiveServer2, the local SageMaker, Airflow.
+"""Start, stop and look after the services of a project: the Hive metastore, HiveServer2, the local SageMaker, the
+lookup, Spark Connect, Airflow.
 
 They run on their own and outlive the command that started them. What they are is written to <state>/services, their
-output to <state>/logs. Starting starts only what is missing; stopping stops only what was started from here.
+output to <state>/logs. Starting starts only what is missing, all of it at once; stopping stops only what was
+started from here.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import socket
-import subprocess
-import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Literal
+from threading import Event
 
-import psutil
-
-from featuremill.errors import ServiceError
-from featuremill.services.airflow import (
-    AIRFLOW,
-    API_SERVER,
-    AirflowPlace,
-    airflow_launch,
-    is_installed,
-    prepare,
-    settings_digest,
-)
+from featuremill.services.airflow import AIRFLOW, API_SERVER, AirflowPlace
+from featuremill.services.airflow_starting import airflow_jobs
 from featuremill.services.hiveserver import HIVESERVER, hiveserver_launch
-from featuremill.services.java import find_java
+from featuremill.services.java import Java, find_java
 from featuremill.services.launch import LOOPBACK, Launch
+from featuremill.services.leftovers import end_leftovers
+from featuremill.services.lock import services_lock
 from featuremill.services.lookup import LOOKUP, LookupPlace, lookup_launch
 from featuremill.services.metastore import METASTORE, metastore_launch
-from featuremill.services.records import Record, choose_port, is_free, read_record, services_lock, write_record
+from featuremill.services.ports import usable_port
+from featuremill.services.processes import answers, reap, start_process, stop_process
+from featuremill.services.records import ServiceStatus, read_record, status_of, write_record
 from featuremill.services.sagemaker import SAGEMAKER, sagemaker_launch
+from featuremill.services.side_by_side import Job, run_side_by_side
+from featuremill.services.space import require_space
 from featuremill.services.spark_connect import SPARK, spark_launch
-from featuremill.spec.environment import Environment, SparkSettings
+from featuremill.services.status import ALL_SERVICES, SERVICES
+from featuremill.services.watch import Watch
+from featuremill.spec.environment import Environment
 
-SERVICES = (METASTORE, HIVESERVER, SAGEMAKER, LOOKUP)
-ALL_SERVICES = (*SERVICES, SPARK, *AIRFLOW)
-_LATER = (SPARK, *AIRFLOW)
-_STOP_SECONDS = 20.0
-_HUNG_SECONDS = 3.0
-_LARGEST_LOG = 10 * 1024 * 1024
-_TAIL_LINES = 15
-
-_children: dict[int, subprocess.Popen[bytes]] = {}
-"""Services that this very process started: they must be waited for, or they stay as zombies after they end."""
-
-
-@dataclass(frozen=True)
-class ServiceStatus:
-    """How a service is. `seconds`: how long it took to start, if it was started now."""
-
-    name: str
-    state: Literal["running", "not answering", "stopped"]
-    host: str
-    port: int | None
-    pid: int | None
-    log: Path | None
-    seconds: float | None = None
-    started_now: bool = False
+_STOPPED_IN_TURN = (AIRFLOW, (HIVESERVER, SAGEMAKER, LOOKUP, SPARK), (METASTORE,))
+"""The tasks go first, then what they use; the metastore's database is closed when nobody asks it any more."""
 
 
 def start_services(
@@ -75,9 +46,9 @@ def start_services(
     memory: str = "1g",
     lookup: LookupPlace | None = None,
     airflow: tuple[Path, Environment] | None = None,
-    progress: Callable[[str], None] = lambda message: None,
+    watch: Watch | None = None,
 ) -> list[ServiceStatus]:
-    """Start what does not run yet, and return when all of it answers.
+    """Start what does not run yet, side by side, and return when all of it answers.
 
     HiveServer2 brings the metastore along. `ports` fixes the port of a service; otherwise the first start chooses a
     free one and later starts take it again. `master` and `memory` are HiveServer2's Spark. `lookup`: whose online store
@@ -86,67 +57,116 @@ def start_services(
     settings are started again. Raises ServiceError, with the end of the log, if a service does not come up; nothing is
     left half started.
     """
-    state = state.absolute()
-    wanted = dict(ports or {})
-    with services_lock(state):
-        _reap()
-        found = []
+    state, watch = state.absolute(), watch or Watch()
+    require_space(state)
+    with services_lock(state, say=watch.says):
+        reap()
+        for name in ALL_SERVICES:
+            if (record := read_record(state, name)) is not None:
+                end_leftovers(state, record)
+        start = _Start(state, dict(ports or {}), watch)
+        jobs: list[Job[ServiceStatus | None]] = []
         if METASTORE in only or HIVESERVER in only:
-            found.append(_ensure(state, METASTORE, wanted.get(METASTORE), None, progress))
+            jobs.append(start.job(METASTORE, lambda port: metastore_launch(state, start.java, port)))
         if HIVESERVER in only:
-            metastore = (LOOPBACK, _port(found[0]))
+            hive = (LOOPBACK, start.port(METASTORE))
 
-            def launch(java_state: Path, port: int) -> Launch:
-                return hiveserver_launch(java_state, find_java(state), port, metastore, master, memory)
+            def launch(port: int) -> Launch:
+                return hiveserver_launch(state, start.java, port, hive, master, memory)
 
-            found.append(_ensure(state, HIVESERVER, wanted.get(HIVESERVER), launch, progress))
+            # Its Spark asks the metastore as soon as it is up, and ends if there is none.
+            jobs.append(start.job(HIVESERVER, launch, after=(METASTORE,)))
         if SAGEMAKER in only:
-            found.append(_ensure(state, SAGEMAKER, wanted.get(SAGEMAKER), sagemaker_launch, progress))
+            jobs.append(start.job(SAGEMAKER, partial(sagemaker_launch, state)))
         if lookup is not None and LOOKUP in only:
-            make = partial(lookup_launch, place=lookup)
-            found.append(_ensure(state, LOOKUP, wanted.get(LOOKUP), make, progress))
+            jobs.append(start.job(LOOKUP, partial(lookup_launch, state, place=lookup)))
         if airflow is not None:
-            spark = airflow[1].spark
+            project, environment = airflow
+            spark = environment.spark
             if spark.remote is None and spark.master.startswith("local"):
-                server = partial(spark_launch, java=find_java(state), settings=spark)
-                found.append(_ensure(state, SPARK, wanted.get(SPARK), server, progress))
-            place = AirflowPlace(airflow[0].absolute(), airflow[1], endpoints(state))
-            found += _ensure_airflow(state, place, wanted.get(API_SERVER), progress)
-        return found
+                jobs.append(start.job(SPARK, lambda port: spark_launch(state, port, java=start.java, settings=spark)))
+            api = start.port(API_SERVER)
+            place = AirflowPlace(project.absolute(), environment, endpoints(state) | start.addresses)
+            jobs += airflow_jobs(state, api, start.java, place, start.ensure, watch)
+        done = run_side_by_side(jobs, start.cancelled)
+        return [status for status in done.values() if status is not None]
 
 
-def stop_services(state: Path, names: tuple[str, ...] = ALL_SERVICES) -> list[str]:
-    """Stop the services that were started from this state folder, the last one first; returns their names."""
+class _Start:
+    """One start: its ports are chosen before anything runs, so that nobody has to wait to be told another's."""
+
+    def __init__(self, state: Path, fixed: Mapping[str, int], watch: Watch) -> None:
+        self._state, self._fixed, self._watch = state, fixed, watch
+        self._ports: dict[str, int] = {}
+        self.cancelled = Event()
+
+    @cached_property
+    def java(self) -> Java:
+        return find_java(self._state)
+
+    @property
+    def addresses(self) -> dict[str, tuple[str, int]]:
+        return {name: (LOOPBACK, port) for name, port in self._ports.items() if name != API_SERVER}
+
+    def port(self, name: str) -> int:
+        if name not in self._ports:
+            record = read_record(self._state, name)
+            if record is not None and record.runs:
+                self._ports[name] = record.port
+            else:
+                # Airflow's processes are all known by the api-server's port.
+                others = [n for n in ALL_SERVICES if n != name and n not in AIRFLOW]
+                recorded = {other.port for n in others if (other := read_record(self._state, n)) is not None}
+                taken = recorded | set(self._ports.values())
+                fixed = self._fixed.get(name)
+                self._ports[name] = usable_port(self._state, name, record, fixed, taken, self._watch.says)
+        return self._ports[name]
+
+    def job(self, name: str, make: Callable[[int], Launch], after: tuple[str, ...] = ()) -> Job[ServiceStatus | None]:
+        port = self.port(name)
+        return Job(name, lambda: self.ensure(make(port), port), after)
+
+    def ensure(self, launch: Launch, port: int, before: Callable[[], None] = lambda: None) -> ServiceStatus:
+        """Have a service run and answer; `before` is called before it is started."""
+        record = read_record(self._state, launch.name)
+        if record is not None and record.runs:
+            if answers(launch):
+                status = status_of(record, "running")
+                self._watch.ready(status)
+                return status
+            self._watch.says(f"{launch.title} runs (pid {record.pid}) but does not answer; starting it again")
+            stop_process(record, hung=True)
+        if record is not None:
+            end_leftovers(self._state, record)
+        before()
+        self._watch.starts(launch.name, launch.title, f"{LOOPBACK}:{port}")
+        status = start_process(self._state, launch, port, self.cancelled)
+        self._watch.ready(status)
+        return status
+
+
+def stop_services(
+    state: Path, names: tuple[str, ...] = ALL_SERVICES, say: Callable[[str], None] = lambda text: None
+) -> list[str]:
+    """Stop the services that were started from this state folder; returns the names of those that ran."""
     state = state.absolute()
-    stopped = []
-    with services_lock(state):
-        for name in reversed(ALL_SERVICES):
-            record = read_record(state, name)
-            if record is None or name not in names:
-                continue
-            if record.runs:
-                _stop(record)
-                stopped.append(name)
-            write_record(state, record.model_copy(update={"pid": None, "started": None, "host": None}))
-    return stopped
+    stopped: set[str] = set()
 
-
-def service_status(state: Path) -> list[ServiceStatus]:
-    """How each service is now; asks those that run, changes nothing. Airflow is among them once it was started."""
-    state = state.absolute()
-    _reap()
-    found = []
-    for name in ALL_SERVICES:
+    def stop(name: str) -> None:
         record = read_record(state, name)
-        if record is None and name in _LATER:
-            continue
-        if record is None or not record.runs:
-            port, log = (record.port, record.log) if record else (None, None)
-            found.append(ServiceStatus(name, "stopped", LOOPBACK, port, None, log))
-            continue
-        answers = _answers(_launch(state, name, record.port, None))
-        found.append(_status(record, "running" if answers else "not answering"))
-    return found
+        if record is None:
+            return
+        if record.runs:
+            stop_process(record)
+            stopped.add(name)
+        end_leftovers(state, record)
+        write_record(state, record.model_copy(update={"pid": None, "started": None, "host": None}))
+
+    with services_lock(state, say=say):
+        for together in _STOPPED_IN_TURN:
+            wanted = [Job(name, partial(stop, name)) for name in together if name in names]
+            run_side_by_side(wanted, Event())
+    return [name for name in reversed(ALL_SERVICES) if name in stopped]
 
 
 def endpoints(state: Path) -> dict[str, tuple[str, int]]:
@@ -157,195 +177,3 @@ def endpoints(state: Path) -> dict[str, tuple[str, int]]:
     state = state.absolute()
     records = (read_record(state, name) for name in (*SERVICES, SPARK, API_SERVER))
     return {record.name: (LOOPBACK, record.port) for record in records if record is not None and record.runs}
-
-
-def _launch(state: Path, name: str, port: int, make: Callable[[Path, int], Launch] | None) -> Launch:
-    if make is not None:
-        return make(state, port)
-    if name == SAGEMAKER:
-        return sagemaker_launch(state, port)
-    if name == LOOKUP:
-        return lookup_launch(state, port)
-    java = find_java(state)
-    if name == SPARK:
-        return spark_launch(state, port, java=java, settings=SparkSettings())
-    if name in AIRFLOW:
-        return airflow_launch(state, name, port, java, None)
-    if name == METASTORE:
-        return metastore_launch(state, java, port)
-    metastore = read_record(state, METASTORE)
-    return hiveserver_launch(state, java, port, (LOOPBACK, metastore.port if metastore else 0))
-
-
-def _ensure(
-    state: Path,
-    name: str,
-    fixed_port: int | None,
-    make: Callable[[Path, int], Launch] | None,
-    progress: Callable[[str], None],
-) -> ServiceStatus:
-    record = read_record(state, name)
-    if record is not None and record.runs:
-        launch = _launch(state, name, record.port, make)
-        if _answers(launch):
-            return _status(record, "running")
-        progress(f"{launch.title} runs (pid {record.pid}) but does not answer; starting it again")
-        _stop(record, patience=_HUNG_SECONDS)
-    port = _usable_port(state, name, record, fixed_port, progress)
-    launch = _launch(state, name, port, make)
-    progress(f"starting {launch.title} on {LOOPBACK}:{port}")
-    return _start(state, launch, port)
-
-
-def _ensure_airflow(
-    state: Path, place: AirflowPlace, fixed_port: int | None, progress: Callable[[str], None]
-) -> list[ServiceStatus]:
-    """The api-server first: the others' health is asked of it, and tasks report to it."""
-    if not is_installed():
-        raise ServiceError("Airflow is not installed in this environment; pip install -r requirements.txt")
-    java = find_java(state)
-    found: list[ServiceStatus] = []
-    for name in AIRFLOW:
-        record = read_record(state, name)
-        if name != API_SERVER:
-            port = _port(found[0])
-        elif record is not None and record.runs:
-            port = record.port
-        else:
-            port = _usable_port(state, name, record, fixed_port, progress)
-        launch = airflow_launch(state, name, port, java, place)
-        told = state / "services" / f"{name}.settings"
-        if record is not None and record.runs:
-            same = told.is_file() and told.read_text() == settings_digest(launch)
-            if same and _answers(launch):
-                found.append(_status(record, "running"))
-                continue
-            why = "does not answer" if same else "was told of other settings"
-            progress(f"{launch.title} runs (pid {record.pid}) but {why}; starting it again")
-            _stop(record)
-        if name == API_SERVER:
-            progress("preparing Airflow's database")
-            prepare(state, launch)
-        told.write_text(settings_digest(launch))
-        progress(f"starting {launch.title}" + (f" on {LOOPBACK}:{port}" if name == API_SERVER else ""))
-        found.append(_start(state, launch, port))
-    return found
-
-
-def _usable_port(
-    state: Path, name: str, record: Record | None, fixed: int | None, progress: Callable[[str], None]
-) -> int:
-    others = {other.port for n in SERVICES if n != name and (other := read_record(state, n)) is not None}
-    if fixed is not None:
-        if not is_free(fixed):
-            raise ServiceError(f"port {fixed} of {LOOPBACK}, set for {name}, is taken by another process; set another")
-        return fixed
-    if record is not None and is_free(record.port):
-        return record.port
-    port = choose_port(state, name, others)
-    if record is not None:
-        progress(f"port {record.port}, where {name} was, is taken by another process now; it moves to {port}")
-    return port
-
-
-def _start(state: Path, launch: Launch, port: int) -> ServiceStatus:
-    log = state / "logs" / f"{launch.name}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    if log.exists() and log.stat().st_size > _LARGEST_LOG:
-        log.replace(log.with_suffix(".log.1"))
-    began = time.monotonic()
-    with log.open("ab") as output:
-        offset = output.tell()
-        process = subprocess.Popen(
-            launch.command,
-            cwd=launch.folder,
-            env=dict(launch.environment),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    _children[process.pid] = process
-    record = Record(
-        name=launch.name,
-        port=port,
-        log=log,
-        pid=process.pid,
-        started=psutil.Process(process.pid).create_time(),
-        host=socket.gethostname(),
-    )
-    write_record(state, record)
-    try:
-        _wait_until_it_answers(launch, process, log, offset)
-    except BaseException:
-        _stop(record)
-        write_record(state, Record(name=launch.name, port=port, log=log))
-        raise
-    return _status(record, "running", seconds=time.monotonic() - began, started_now=True)
-
-
-def _wait_until_it_answers(launch: Launch, process: subprocess.Popen[bytes], log: Path, offset: int) -> None:
-    deadline = time.monotonic() + launch.timeout
-    while process.poll() is None:
-        if _answers(launch):
-            return
-        if time.monotonic() > deadline:
-            raise ServiceError(
-                f"{launch.title} did not answer within {launch.timeout:.0f} s; the end of {log}:\n{_tail(log, offset)}"
-            )
-        time.sleep(0.1)
-    raise ServiceError(
-        f"{launch.title} ended at once (exit code {process.returncode}); the end of {log}:\n{_tail(log, offset)}"
-    )
-
-
-def _answers(launch: Launch) -> bool:
-    try:
-        launch.probe()
-    except (ServiceError, OSError):
-        return False
-    return True
-
-
-def _tail(log: Path, offset: int) -> str:
-    with log.open("rb") as stream:
-        stream.seek(max(offset, log.stat().st_size - 64 * 1024))
-        lines = stream.read().decode(errors="replace").splitlines()
-    telling = [line for line in lines if line.strip() and not line.startswith("\tat ")]
-    return "\n".join(f"  {line}" for line in telling[-_TAIL_LINES:]) or "  (it is empty)"
-
-
-def _stop(record: Record, patience: float = _STOP_SECONDS) -> None:
-    """End the service's process group: ask, wait, then insist. A process that is not the one recorded is left alone."""
-    if record.pid is None or not record.runs:
-        return
-    for number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, 5.0)):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(record.pid, number)
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if not record.runs:
-                _reap()
-                return
-            time.sleep(0.05)
-    raise ServiceError(f"{record.name} (pid {record.pid}) does not end; see {record.log}")
-
-
-def _reap() -> None:
-    for pid, process in list(_children.items()):
-        if process.poll() is not None:
-            del _children[pid]
-
-
-def _port(status: ServiceStatus) -> int:
-    assert status.port is not None
-    return status.port
-
-
-def _status(
-    record: Record,
-    state: Literal["running", "not answering"],
-    seconds: float | None = None,
-    started_now: bool = False,
-) -> ServiceStatus:
-    return ServiceStatus(record.name, state, LOOPBACK, record.port, record.pid, record.log, seconds, started_now)

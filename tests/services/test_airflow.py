@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from featuremill.services.airflow import (
     AIRFLOW,
     AirflowPlace,
     airflow_launch,
-    connections,
     password_file,
     settings_digest,
 )
+from featuremill.services.airflow_connections import connections
 from featuremill.services.java import find_java
 from featuremill.spec.environment import Environment, SageMakerSettings, Service
 
@@ -57,3 +62,19 @@ def test_another_port_of_another_service_is_another_setting(tmp_path: Path) -> N
     java = find_java(tmp_path)
     digests = {settings_digest(airflow_launch(tmp_path, AIRFLOW[1], 80, java, _place(tmp_path, p))) for p in (1, 1, 2)}
     assert len(digests) == 2
+
+
+def test_what_tasks_need_is_loaded_before_and_several_commands_run_in_one_process(tmp_path: Path) -> None:
+    pytest.importorskip("airflow", reason="Airflow is not installed")
+    program = (
+        "import sys; from importlib.util import find_spec; from featuremill.services import airflow_process as process;"
+        "names = {name for some in process.LOADED.values() for name in some};"
+        "assert [name for name in names if find_spec(name) is None] == [];"
+        "sys.argv = ['x', 'version', ',', 'config', 'get-value', 'core', 'load_examples']; process.main()"
+    )
+    environment = {**os.environ, "AIRFLOW_HOME": str(tmp_path), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-1] == "False"

@@ -16,8 +16,10 @@ import pytest
 
 from featuremill.errors import ServiceError
 from featuremill.services.lookup import LookupPlace
-from featuremill.services.records import read_record, write_record
-from featuremill.services.supervisor import endpoints, service_status, start_services, stop_services
+from featuremill.services.records import ServiceStatus, read_record, write_record
+from featuremill.services.status import memory_of, service_status
+from featuremill.services.supervisor import endpoints, start_services, stop_services
+from featuremill.services.watch import Watch
 from featuremill.warehouse.hive import HiveCatalog
 from featuremill.warehouse.storage import Warehouse
 from tests.fixtures_services import Services
@@ -31,6 +33,24 @@ def state(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "project one" / "state"
     yield folder
     stop_services(folder)
+
+
+class Told(Watch):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.started: list[str] = []
+        self.answered: list[str] = []
+
+    def says(self, text: str) -> None:
+        self.said.append(text)
+
+    def starts(self, name: str, title: str, address: str) -> None:
+        self.started.append(name)
+
+    def ready(self, status: ServiceStatus) -> None:
+        self.answered.append(status.name)
 
 
 def _pids(state: Path) -> dict[str, int | None]:
@@ -124,16 +144,16 @@ def test_a_port_taken_meanwhile_moves_and_a_fixed_one_is_refused(state: Path) ->
     (first,) = start_services(state, only=["metastore"])
     assert first.port is not None
     stop_services(state)
-    said: list[str] = []
+    told = Told()
     with socket.socket() as stranger:
         stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         stranger.bind(("127.0.0.1", first.port))
         stranger.listen()
         with pytest.raises(ServiceError, match=f"port {first.port} of 127.0.0.1, set for metastore, is taken"):
             start_services(state, only=["metastore"], ports={"metastore": first.port})
-        (moved,) = start_services(state, only=["metastore"], progress=said.append)
+        (moved,) = start_services(state, only=["metastore"], watch=told)
     assert moved.port != first.port
-    assert any(f"port {first.port}" in line for line in said)
+    assert any(f"port {first.port}" in line for line in told.said)
 
 
 def test_a_start_that_fails_shows_the_log_and_leaves_nothing(state: Path) -> None:
@@ -183,3 +203,27 @@ def test_the_local_sagemaker_and_the_lookup_are_services_too(state: Path) -> Non
     assert healed[0].pid != began[0].pid and healed[0].port == began[0].port
     assert stop_services(state) == ["lookup", "sagemaker"]
     assert set(_states(state).values()) == {"stopped"}
+
+
+def test_services_start_side_by_side_and_say_when_they_answer(state: Path) -> None:
+    (state / "configuration").mkdir(parents=True)
+    told = Told()
+    start_services(state, only=["metastore", "sagemaker", "lookup"], lookup=LookupPlace(state), watch=told)
+    assert sorted(told.started) == sorted(told.answered) == ["lookup", "metastore", "sagemaker"]
+    for status in service_status(state):
+        if status.state == "running":
+            assert status.pid is not None and 10_000_000 < memory_of(status.pid) < 2_000_000_000
+    again = Told()
+    start_services(state, only=["metastore", "sagemaker", "lookup"], lookup=LookupPlace(state), watch=again)
+    assert (again.started, len(again.answered)) == ([], 3)
+
+
+def test_one_that_fails_ends_the_start_and_those_that_answer_stay(state: Path) -> None:
+    (first,) = start_services(state, only=["sagemaker"])
+    (state / "metastore").mkdir(parents=True)
+    (state / "metastore" / "db").write_text("not a database")
+    began = time.monotonic()
+    with pytest.raises(ServiceError, match="Hive metastore"):
+        start_services(state, only=["metastore", "hiveserver", "sagemaker"])
+    assert time.monotonic() - began < 120
+    assert endpoints(state) == {"sagemaker": ("127.0.0.1", first.port)}
