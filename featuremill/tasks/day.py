@@ -88,7 +88,8 @@ class Day:
         """Do the steps of a stage that are not done; returns what came of it, ready for JSON.
 
         `engines` makes tables and predictions, and may be None for stages without. `kinds`: what `publish` shows, where
-        that is not everything. Raises the step's own error; what was finished before it stays.
+        that is not everything. `monitor` adds what it found (`Monitored.facts`), nothing where the pipeline file has no
+        such section. Raises the step's own error; what was finished before it stays.
         """
         options = options or ModelOptions()
         models = self.models(options)
@@ -99,7 +100,8 @@ class Day:
             if stage == "publish":
                 return self._publish(graph, steps, models, kinds)
             try:
-                return _summary(self.ds, [self._do(graph, step, engines, models) for step in steps])
+                results = [self._do(graph, step, engines, models) for step in steps]
+                return _summary(self.ds, results) | {k: v for one in results for k, v in one.outcome.facts.items()}
             finally:
                 if stage in ("train", "accept", "deploy"):
                     self.publish_records()
@@ -107,7 +109,7 @@ class Day:
     def _do(self, graph: Graph, step: Step, engines: Engines | None, models: SageMakerModels) -> StepResult:
         began = time.monotonic()
         place = self.workspace.workplace(self.pipeline, models)
-        catalog = self.workspace.catalog() if step.kind == "publish" else None
+        catalog = self.workspace.catalog() if step.kind in ("publish", "monitor") else None
         status, outcome = do_step(place, graph, step, engines or _NoEngines(), catalog)
         result = StepResult(step, status, outcome, time.monotonic() - began)
         if status == "done":

@@ -16,8 +16,10 @@ from featuremill.tasks.day import Day, ModelOptions
 _TIMEOUT = 10
 
 
-def note_of(day: Day, done: dict[str, Any]) -> str:
-    """`done`: what publishing returned. Rows of each table, where the Data Docs and the model's report are."""
+def note_of(day: Day, done: dict[str, Any], monitored: dict[str, Any] | None = None) -> str:
+    """`done`: what publishing returned; `monitored`: what monitoring did, once it has. Rows of each table, and where
+    the Data Docs, the model's report and the drift report are.
+    """
     lines = [f"**{day.pipeline.pipeline} {day.ds}**", "", "| table | rows | fingerprint |", "| --- | ---: | --- |"]
     for table, found in done.get("partitions", {}).items():
         lines.append(f"| {table} | {found['rows']:,} | {found['fingerprint'][:8]} |")
@@ -32,6 +34,8 @@ def note_of(day: Day, done: dict[str, Any]) -> str:
         elif step.kind == "score" and step.model is not None:
             report = day.workspace.state / "models" / step.model.version / "output" / "report.html"
             lines.append(f"- predicted by {step.model.version}; report: {report}")
+    if monitored is not None and monitored.get("report"):
+        lines.append(f"- {monitored['text']}; drift report: {monitored['report']}")
     lines += [f"- warning: {text}" for step in done.get("what", ()) for text in step["warnings"]]
     return "\n".join(lines) + "\n"
 

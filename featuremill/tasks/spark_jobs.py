@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -123,12 +125,29 @@ def submit_conf(environment: Environment, state: Path) -> dict[str, str]:
     return conf | own
 
 
-def with_spark_connect(environment: Environment) -> Environment:
-    """The environment with the project's own Spark Connect server as `spark.remote`, where one runs."""
+def with_spark_connect(environment: Environment, patience: float = 120.0) -> Environment:
+    """The environment with the project's own Spark Connect server as `spark.remote`, where one runs.
+
+    One that is just being started is waited for, `patience` seconds: failing would use up a task's tries meanwhile.
+    """
     from featuremill.services.supervisor import endpoints
 
-    running = endpoints(Path(environment.state)).get("spark") if environment.spark.remote is None else None
-    if running is None:
+    if environment.spark.remote is not None:
         return environment
-    spark = environment.spark.model_copy(update={"remote": f"sc://{running[0]}:{running[1]}"})
-    return environment.model_copy(update={"spark": spark})
+    until = time.monotonic() + patience
+    while running := endpoints(Path(environment.state)).get("spark"):
+        if _listens(*running):
+            spark = environment.spark.model_copy(update={"remote": f"sc://{running[0]}:{running[1]}"})
+            return environment.model_copy(update={"spark": spark})
+        if time.monotonic() > until:
+            break
+        time.sleep(0.2)
+    return environment
+
+
+def _listens(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=5).close()
+    except OSError:
+        return False
+    return True

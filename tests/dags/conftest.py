@@ -4,11 +4,14 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import REPOSITORY
+from tests.dags.stack import Stack
+from tests.tasks.receivers import mail_server, webhook
 
 # Before anything imports Airflow, which makes its folder when it is imported.
 _home = tempfile.mkdtemp(prefix="featuremill-airflow-")
@@ -33,3 +36,18 @@ def project(tmp_path: Path) -> Path:
     shutil.copytree(REPOSITORY / "configuration", folder / "configuration")
     shutil.copytree(REPOSITORY / "dags", folder / "dags")
     return folder
+
+
+@pytest.fixture(scope="package")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One running Airflow for all tests that need one."""
+    folder = tmp_path_factory.mktemp("airflow") / "a project"
+    with webhook() as hook, mail_server() as mail:
+        made = Stack(folder, hook, mail)
+        try:
+            made.start()
+            for shop in (made.shop, made.plain):
+                made.api.unpause(shop.name)
+            yield made
+        finally:
+            made.stop()

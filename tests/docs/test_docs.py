@@ -16,7 +16,7 @@ from featuremill.cli.app import app
 from featuremill.spec.environment import load_environment
 from featuremill.spec.expressions import parse_expression
 from featuremill.spec.loading import parse_pipeline
-from featuremill.spec.models import CsvConnector, Endpoint, EventTime, FeatureBlock, Pipeline, Training
+from featuremill.spec.models import CsvConnector, Endpoint, EventTime, FeatureBlock, Monitor, Pipeline, Training
 from featuremill.spec.types import AGGREGATE_KINDS, COLUMN_TYPES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -76,6 +76,8 @@ def _check_section(section: str, content: Any) -> None:
             FeatureBlock.model_validate(block)
     elif section == "training":
         Training.model_validate(content)
+    elif section == "monitor":
+        Monitor.model_validate(content)
     elif section == "endpoint":
         Endpoint.model_validate(content)
     elif section == "where":
@@ -217,6 +219,8 @@ def test_the_reference_has_every_key() -> None:
         models.Training,
         models.Endpoint,
         models.EndpointInstances,
+        models.Drift,
+        models.Monitor,
         models.Instances,
         parameters.Split,
         parameters.Impute,
