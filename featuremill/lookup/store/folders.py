@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -32,7 +33,8 @@ POINTER_NAME = "current.json"
 _BUILDING = ".building-"
 _DELETED = ".deleted-"
 _LOCK = "lock"
-_UNLOCKED_SECONDS = 600
+_IDLE_SECONDS = 600
+_TRIES = 5
 _PUBLICATION = re.compile(r"\d{4}-\d{2}-\d{2}-[0-9a-f]{16}")
 _PIPELINE = re.compile(r"[a-z_][a-z0-9_]*")
 
@@ -167,15 +169,24 @@ class FolderWriter:
         with clear_errors(target):
             write_synced(self._folder / MANIFEST_NAME, manifest.to_json())
             sync_folder(self._folder)
-            if target.exists():
-                # The same publication, but not whole (else nobody would build it), or another process was faster.
-                target.rename(self._parent / f"{_DELETED}{uuid.uuid4().hex}")
-            self._folder.rename(target)
-            (target / _LOCK).unlink()
+            (self._folder / _LOCK).unlink()
+            self._take_place(target)
             sync_folder(self._parent)
         os.close(self._lock)
         _sweep(self._parent)
         return manifest
+
+    def _take_place(self, target: Path) -> None:
+        """Stand where the publication belongs, in place of the same one that is not whole, or was built meanwhile."""
+        for left in reversed(range(_TRIES)):
+            with suppress(FileNotFoundError):
+                target.rename(self._parent / f"{_DELETED}{uuid.uuid4().hex}")
+            try:
+                self._folder.rename(target)
+                return
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or not left:
+                    raise
 
     def abandon(self) -> None:
         self._file.close()
@@ -208,7 +219,10 @@ def _delete_others(folder: Path, pointer: Pointer) -> None:
 
 
 def _sweep(folder: Path) -> None:
-    """Delete what crashed builders left: folders being built that nobody holds a lock on, and half-deleted ones."""
+    """Delete what crashed builders left: half-deleted folders, and those being built that nobody locks or writes to.
+
+    A lock alone does not tell: another machine's may not be seen from here.
+    """
     for path in folder.iterdir():
         if path.name.startswith(_DELETED) or (path.name.startswith(_BUILDING) and _is_left(path)):
             shutil.rmtree(path, ignore_errors=True)
@@ -218,12 +232,15 @@ def _sweep(folder: Path) -> None:
 
 def _is_left(folder: Path) -> bool:
     try:
-        handle = os.open(folder / _LOCK, os.O_RDWR)
-    except FileNotFoundError:
-        # Its builder has not come to locking it yet, or was killed just then, or it is being deleted.
-        with suppress(OSError):
-            return time.time() - folder.stat().st_mtime > _UNLOCKED_SECONDS
+        written = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+    except FileNotFoundError:  # somebody works in it just now
         return False
+    if time.time() - written < _IDLE_SECONDS:
+        return False
+    try:
+        handle = os.open(folder / _LOCK, os.O_RDWR)
+    except FileNotFoundError:  # its builder was killed right before or after the time that it is locked
+        return True
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -148,6 +149,8 @@ def test_a_killed_builder_leaves_the_old_one_serving_and_the_next_build_sweeps(t
     command = [sys.executable, "-c", _BUILDER, str(tmp_path)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     assert process.stdout is not None and process.stdout.readline() == b"building\n"
+    (building,) = (tmp_path / NAME).glob(".building-*")
+    _let_time_pass(building)
     # While its builder lives, nobody sweeps it.
     other = backend.begin(manifest_of("2024-01-03"))
     other.abandon()
@@ -158,8 +161,17 @@ def test_a_killed_builder_leaves_the_old_one_serving_and_the_next_build_sweeps(t
     store = backend.open(NAME)
     assert store.get(b"a") == b"old"
     store.close()
+    os.utime(building / "data.mdb")
+    build(backend, "2024-01-02", [(b"a", b"new")])
+    assert building.is_dir(), "it was written to a moment ago, by a builder whose lock may not be seen"
+    _let_time_pass(building)
     build(backend, "2024-01-02", [(b"a", b"new")])
     assert list((tmp_path / NAME).glob(".building-*")) == []
+
+
+def _let_time_pass(folder: Path) -> None:
+    for path in (*folder.iterdir(), folder):
+        os.utime(path, (time.time() - 3600,) * 2)
 
 
 @pytest.fixture
