@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from featuremill.errors import FeaturemillError
 from featuremill.lookup.store.manifest import StoreManifest
-from featuremill.monitoring.summary import DriftSummary, summaries_of_day
-from featuremill.warehouse.storage import Warehouse
+
+if TYPE_CHECKING:
+    from featuremill.monitoring.summary import DriftSummary
 
 
 def measured_drift(root: str, served: StoreManifest) -> DriftSummary | None:
@@ -15,6 +16,10 @@ def measured_drift(root: str, served: StoreManifest) -> DriftSummary | None:
 
     Reads manifests only.
     """
+    # The warehouse's libraries are loaded once the page is asked for: plain lookups do without.
+    from featuremill.monitoring.summary import summaries_of_day
+    from featuremill.warehouse.storage import Warehouse
+
     wanted = {f"snapshot@{served.ds}": served.snapshot}
     if served.predictions is not None:
         wanted[f"predictions@{served.ds}"] = served.predictions

@@ -15,13 +15,13 @@ from featuremill.lookup.page.model import DRIFT_LIMIT, drift_summary, model_fact
 from featuremill.lookup.page.quality import quality
 from featuremill.lookup.records import iso_time
 from featuremill.lookup.store.manifest import StoreManifest
-from featuremill.monitoring.summary import DriftSummary
 from featuremill.spec.models import Pipeline
 from featuremill.spec.project import PIPELINES, Project, load_project
 
 if TYPE_CHECKING:
     from featuremill.lookup.service.app import Service
     from featuremill.lookup.service.served import Served
+    from featuremill.monitoring.summary import DriftSummary
 
 _DAY = 86_400
 # How long after the newest `as_of` the next one is there, at the latest, if runs are made as the schedule says.
