@@ -58,7 +58,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--entities", type=int, default=1_000_000)
-    parser.add_argument("--folder", type=Path, help="where to work; kept, so that a second run need not publish")
+    parser.add_argument("--folder", type=Path, help="where to work; kept, with what is published")
     given = parser.parse_args()
     if shutil.which("wrk") is None:
         sys.exit("wrk is not installed; apt-get install wrk")
@@ -94,9 +94,9 @@ def publish(folder: Path, count: int) -> None:
 
 
 @contextlib.contextmanager
-def service(root: Path) -> Iterator[int]:
-    """One worker of the service; gives the worker's process id."""
-    command = [sys.executable, "-m", "featuremill.lookup", "--root", str(root), "--port", str(PORT)]
+def service(root: Path, *arguments: str) -> Iterator[int]:
+    """One worker of the service, on PORT; gives the worker's process id."""
+    command = [sys.executable, "-m", "featuremill.lookup", "--root", str(root), "--port", str(PORT), *arguments]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait()

@@ -11,23 +11,20 @@ import argparse
 import http.client
 import os
 import random
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
 from lookup_data import FIRST_ID, PIPELINE, STEP, make
+from lookup_load import PORT, service
 
 from featuremill.lookup.publication import publish
 from featuremill.services.supervisor import endpoints, start_services, stop_services
 from featuremill.warehouse.hive import HiveCatalog
 from featuremill.warehouse.tables import table_definition
 
-PORT = 18_733
 FIRST_DAY = date(2024, 1, 29)
 WARM_SECONDS = 5.0
 
@@ -82,7 +79,8 @@ def ask(project: Path, day: str, count: int) -> tuple[float, float]:
             os.fsync(file.fileno())
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     picker = random.Random(day)
-    with service(project):
+    with service(project / "store", "--project", str(project)):
+        time.sleep(WARM_SECONDS)  # it loads what reading takes while nobody asks
         connection = http.client.HTTPConnection("127.0.0.1", PORT)
         times = []
         for _ in range(2):
@@ -95,29 +93,6 @@ def ask(project: Path, day: str, count: int) -> tuple[float, float]:
             if answer.status != 200 or f'"ds":"{day}"'.encode() not in body:
                 sys.exit(f"{answer.status} {body[:300]!r}")
     return times[0], times[1]
-
-
-@contextmanager
-def service(project: Path) -> Iterator[None]:
-    """One worker of the service, which has had the time to load what reading takes."""
-    command = [sys.executable, "-m", "featuremill.lookup", "--project", str(project), "--root", str(project / "store")]
-    process = subprocess.Popen([*command, "--port", str(PORT)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(300):
-            try:
-                connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=2)
-                connection.request("GET", "/ready")
-                if connection.getresponse().status == 200:
-                    break
-            except OSError:
-                time.sleep(0.1)
-        else:
-            sys.exit("the service did not come up")
-        time.sleep(WARM_SECONDS)
-        yield
-    finally:
-        process.terminate()
-        process.wait()
 
 
 if __name__ == "__main__":

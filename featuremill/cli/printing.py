@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Self
 
 from rich.console import Console
 from rich.table import Table
@@ -46,21 +47,13 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], right:
     out.print(table)
 
 
-class RunDisplay:
-    """The progress of a run: the step that is being done, and a line for each that is.
+class StatusLine:
+    """A display whose last line, on a terminal, says what is being done: `_status`, None where nobody looks."""
 
-    `day` of `days`: the place of the graph's day among those that are run.
-    """
+    def __init__(self, text: str = "") -> None:
+        self._status = err.status(text) if err.is_terminal else None
 
-    def __init__(self, graph: Graph, day: int = 1, days: int = 1) -> None:
-        self._total = len(graph.steps)
-        self._number = 0
-        self._ds = f"{graph.ds}, day {day} of {days}" if days > 1 else graph.ds
-        self._is_range = days > 1
-        self._status = err.status("") if err.is_terminal else None
-        self._idle = 0
-
-    def __enter__(self) -> RunDisplay:
+    def __enter__(self) -> Self:
         if self._status:
             self._status.start()
         return self
@@ -68,6 +61,21 @@ class RunDisplay:
     def __exit__(self, *_: object) -> None:
         if self._status:
             self._status.stop()
+
+
+class RunDisplay(StatusLine):
+    """The progress of a run: the step that is being done, and a line for each that is.
+
+    `day` of `days`: the place of the graph's day among those that are run.
+    """
+
+    def __init__(self, graph: Graph, day: int = 1, days: int = 1) -> None:
+        super().__init__()
+        self._total = len(graph.steps)
+        self._number = 0
+        self._ds = f"{graph.ds}, day {day} of {days}" if days > 1 else graph.ds
+        self._is_range = days > 1
+        self._idle = 0
 
     def starts(self, step: Step) -> None:
         self._number += 1

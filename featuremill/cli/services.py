@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from featuremill.cli.options import ProjectOption
-from featuremill.cli.printing import err, note, out, print_table
+from featuremill.cli.printing import StatusLine, err, note, out, print_table
 from featuremill.cli.workspace import open_workspace
 from featuremill.services.records import ServiceStatus
 from featuremill.services.watch import Watch
@@ -106,22 +106,13 @@ def _megabytes(number: int) -> str:
     return f"{number / 1e6:,.0f} MB" if number else ""
 
 
-class StartDisplay(Watch):
+class StartDisplay(StatusLine, Watch):
     """A line for each service that answers; on a terminal, those that are waited for as well."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._lock = Lock()
         self._awaited: dict[str, str] = {}
-        self._status = err.status("") if err.is_terminal else None
-
-    def __enter__(self) -> StartDisplay:
-        if self._status:
-            self._status.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._status:
-            self._status.stop()
 
     def says(self, text: str) -> None:
         note(text)

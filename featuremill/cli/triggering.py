@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from featuremill.cli.options import PipelineArgument, ProjectOption, one_day
-from featuremill.cli.printing import err, note, out
+from featuremill.cli.printing import StatusLine, err, note, out
 from featuremill.cli.runs import Training, day_model_use
 from featuremill.cli.workspace import Workspace, open_workspace
 from featuremill.errors import ServiceError, UsageError
@@ -101,23 +101,14 @@ def _page(api: AirflowApi, run: Run) -> str:
     return f"{api.url}/dags/{part(run.dag)}/runs/{part(run.id)}"
 
 
-class RunFollower:
+class RunFollower(StatusLine):
     """A line for each task that ended; on a terminal, what is being done as well."""
 
     def __init__(self, title: str, dag: str) -> None:
+        super().__init__(f"{title}: queued")
         self._title, self._dag = title, dag
         self._began = time.monotonic()
         self._shown: set[tuple[str, str, int, str | None]] = set()
-        self._status = err.status(f"{title}: queued") if err.is_terminal else None
-
-    def __enter__(self) -> RunFollower:
-        if self._status:
-            self._status.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._status:
-            self._status.stop()
 
     def shows(self, progress: Progress) -> None:
         for task in progress.tasks:

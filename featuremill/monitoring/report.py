@@ -9,11 +9,14 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+import training_image
 from featuremill.monitoring.summary import DriftSummary
 from featuremill.warehouse.tables import SNAPSHOT
 
 PICTURES = 12
 MOST_BARS = 24
+_FOLDERS = Path(__file__).parent, Path(training_image.__file__).parent / "report"
+"""Of the page, and of the model report's style sheet, which it includes."""
 _WIDTH, _ROW, _NAME, _BAR = 460, 26, 150, 250
 
 
@@ -55,7 +58,7 @@ def write_report(path: Path, content: str) -> None:
 def render(pipeline: str, ds: str, rows: Sequence[Mapping[str, Any]], summary: DriftSummary) -> str:
     """The page. Equal rows give equal bytes."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=select_autoescape(), undefined=StrictUndefined,
+        loader=FileSystemLoader(_FOLDERS), autoescape=select_autoescape(), undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["share"] = lambda value: "–" if value is None else f"{100 * value:.1f}%"

@@ -36,26 +36,14 @@ def _ends_right(stack: Stack, day: str, run: str) -> None:
     assert stack.fingerprints(plain) == shown, "it is what the command makes"
 
 
-def test_a_killed_scheduler(stack: Stack) -> None:
-    """With it die the tasks that it had begun: they are begun again."""
-    day = "2024-08-20"
+@pytest.mark.parametrize(("service", "day"), [(SCHEDULER, "2024-08-20"), (SPARK, "2024-09-20")])
+def test_a_killed_service(stack: Stack, service: str, day: str) -> None:
+    """With the scheduler die the tasks that it had begun: they are begun again. A Spark server's are tried again."""
     _land(stack, day)
     before = stack.fingerprints(stack.plain)
     run = stack.api.trigger("plain", ds=day)
     stack.wait_until_at_work(stack.plain, "snapshot", day)
-    stack.kill(SCHEDULER)
-    assert stack.nothing_is_half(stack.plain) == before
-    stack.start()
-    _ends_right(stack, day, run)
-
-
-def test_a_killed_spark_server(stack: Stack) -> None:
-    day = "2024-09-20"
-    _land(stack, day)
-    before = stack.fingerprints(stack.plain)
-    run = stack.api.trigger("plain", ds=day)
-    stack.wait_until_at_work(stack.plain, "snapshot", day)
-    stack.kill(SPARK)
+    stack.kill(service)
     assert stack.nothing_is_half(stack.plain) == before
     stack.start()
     _ends_right(stack, day, run)
